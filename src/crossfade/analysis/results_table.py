@@ -1,0 +1,87 @@
+"""The table at the end of a run, for the terminal and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model or reference: its values by metric, and intervals where they are known."""
+
+    label: str
+    role: Literal["fused", "single", "chance", "bound"]
+    values: dict[str, float]
+    interval: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title: str) -> Table:
+    """Rows in the order given; the main metric first, with its interval; the best single modality marked."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    table.add_column("", no_wrap=True)
+    for metric in _ordered(metrics, main):
+        heading = _heading(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
+        widest = max(map(len, heading.split()))
+        table.add_column(heading, justify="right", min_width=widest, no_wrap=metric == main)
+    best = best_single(rows, main)
+    notes = ["* best single modality"] * (best is not None)
+    notes += ["[95 % interval over test groups]"] * any(main in row.interval for row in rows)
+    table.caption, table.caption_justify = escape("; ".join(notes)), "left"
+    for row in rows:
+        style = {"fused": "bold", "chance": "dim", "bound": "dim"}.get(row.role, "")
+        cells = [_cell(row, metric, metric == main) for metric in _ordered(metrics, main)]
+        table.add_row(_label(row, best), *cells, style=style, end_section=row.role == "fused")
+    return table
+
+
+def to_markdown(rows: Sequence[Row], metrics: Sequence[str], main: str) -> str:
+    """The same table in Markdown."""
+    order = _ordered(metrics, main)
+    best = best_single(rows, main)
+    lines = ["| | " + " | ".join(map(_heading, order)) + " |", "|---|" + "---:|" * len(order)]
+    lines += [
+        f"| {_label(row, best)} | " + " | ".join(_cell(row, metric, metric == main) for metric in order) + " |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def best_single(rows: Sequence[Row], main: str) -> Row | None:
+    """The single modality with the best main metric (the largest, or the smallest error)."""
+    singles = [row for row in rows if row.role == "single" and main in row.values]
+    pick = min if main.rsplit("/", 1)[-1] in ("mae", "rmse", "loss", "calibration_error") else max
+    return pick(singles, key=lambda row: row.values[main]) if singles else None
+
+
+def _ordered(metrics: Sequence[str], main: str) -> list[str]:
+    # macro recall is balanced accuracy under another name
+    rest = [m for m in metrics if m != main and not (m.endswith("/recall") and main.endswith("/balanced_accuracy"))]
+    return [main, *rest]
+
+
+def _heading(metric: str) -> str:
+    return metric.rsplit("/", 1)[-1].replace("_", " ")
+
+
+def _label(row: Row, best: Row | None) -> str:
+    return f"{row.label} *" if row is best else row.label
+
+
+def _cell(row: Row, metric: str, with_interval: bool) -> str:
+    if metric not in row.values:
+        return "–"
+    low, high = row.interval.get(metric, (0.0, 0.0))
+    interval = f" [{short(low)}, {short(high)}]" if with_interval and low < high else ""
+    return short(row.values[metric]) + interval
+
+
+def short(value: float, digits: int = 3) -> str:
+    """So many digits, without the zero before the point: .912; 1.000 and 12.500 as they are."""
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

@@ -1,0 +1,100 @@
+"""The only caller of Hydra's `instantiate`: parts from a checked config, behind an allow-list of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.utils import instantiate
+
+from crossfade.config import RunConfig
+from crossfade.embedding import Embedding
+from crossfade.encoders.base import Encoder
+from crossfade.errors import UserError
+from crossfade.model import FusionModel
+from crossfade.seeding import seeded
+from crossfade.specs import ModalitySpec
+from crossfade.targets import make_target
+
+ALLOWED = ("crossfade.",)
+
+
+def build(part: Mapping[str, Any], **given: Any) -> Any:
+    """The object that a part of the config describes; `given` are arguments that no YAML holds.
+
+    Raises UserError for a `_target_` outside the allow-list: a config read from a run folder builds nothing else.
+    """
+    target = str(part.get("_target_"))
+    if not target.startswith(ALLOWED):
+        raise UserError(
+            f"_target_={target}: not allowed. A config builds only what begins with {' or '.join(ALLOWED)} "
+            "To use a class of your own, hand it to FusionModel in Python."
+        )
+    made = instantiate({**part, "_recursive_": False, "_convert_": "all", "_partial_": True})
+    return made(**given)
+
+
+def modality_specs(config: RunConfig) -> dict[str, ModalitySpec]:
+    """The modalities that the run uses, sorted by name."""
+    return {name: config.modality[name] for name in sorted(config.task.modalities)}
+
+
+def encoder_part(config: RunConfig, spec: ModalitySpec) -> dict[str, Any]:
+    """The encoder of a modality: `encoder.<kind>`, with what the modality says otherwise."""
+    if spec.kind not in config.encoder:
+        raise UserError(
+            f"modality.{spec.name}.kind={spec.kind}: no encoder of this kind; there are {', '.join(config.encoder)}."
+        )
+    part = {**config.encoder[spec.kind], **spec.encoder}
+    if config.tokens > 1:
+        part["pool"] = "none"  # K tokens are drawn from all of the encoder's, not from their mean
+    return part
+
+
+def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool = True) -> FusionModel:
+    """The model of a run; `fitted` is what the data's transforms and targets learned from the training split.
+
+    Each component draws its first weights from a seed of its own, so the encoder of `ct` starts the same whichever
+    other modalities, fusion or core stand beside it. `given_weights=False` skips loading pretrained weights, for a
+    run that is reopened with weights of its own.
+    """
+    specs = modality_specs(config)
+    encoder_of = {}
+    encoders: dict[str, Encoder] = {}
+    embeddings = {}
+    for name, spec in specs.items():
+        part = encoder_part(config, spec)
+        key = spec.kind if part.get("shared") else name
+        encoder_of[name] = key
+        if key not in encoders:
+            with seeded(config.seed, "encoder", key):
+                encoders[key] = build(part, spec=spec, fitted=fitted["modalities"][name])
+                if given_weights:
+                    encoders[key].load_given_weights()
+                encoders[key].freeze()
+        else:
+            _check_shared(encoders[key], spec, fitted["modalities"][name])
+        with seeded(config.seed, "embedding", name):
+            embeddings[name] = Embedding(encoders[key].width, config.width, config.tokens)
+    with seeded(config.seed, "fusion"):
+        fusion = build(config.fusion, modalities=tuple(specs), width=config.width, tokens=config.tokens)
+    with seeded(config.seed, "core"):
+        core = build(config.core, width=config.width, length=fusion.length)
+    targets = {}
+    for name in sorted(config.task.targets):
+        with seeded(config.seed, "target", name):
+            targets[name] = make_target(config.target[name], fitted["targets"][name], config.width)
+    return FusionModel(encoders, encoder_of, embeddings, fusion, core, targets)
+
+
+def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) -> None:
+    first = encoder.spec
+    mine: tuple[object, ...] = (spec.channels, spec.size)
+    theirs: tuple[object, ...] = (first.channels, first.size)
+    if spec.kind != "image":
+        mine, theirs = (spec.rate, fitted), (first.rate, encoder.fitted)
+    if mine != theirs:
+        raise UserError(
+            f"encoder.{spec.kind}.shared=true: {first.name} and {spec.name} cannot share an encoder, their "
+            f"channels, sizes, rates or columns differ. Set modality.{spec.name}.encoder.shared=false."
+        )

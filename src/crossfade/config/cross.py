@@ -1,0 +1,173 @@
+"""Checks that need several keys at once. Each names the keys it reads, and is skipped where one of them has a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from crossfade.config.alpha import simplex_point, strategies_with_alpha
+from crossfade.config.explain import MISSING
+from crossfade.config.folder import find_part
+from crossfade.errors import UserError, did_you_mean
+
+Raw = Mapping[str, Any]
+Problems = dict[str, str]
+
+
+def cross_problems(raw: Raw, faulty: Iterable[str]) -> Problems:
+    """A message per key that does not go with another; `faulty` are the dotted keys already complained of."""
+    known = list(faulty)
+    problems: Problems = {}
+    for needs, find in CHECKS:
+        if not any(_overlap(need, key) for need in needs for key in known):
+            problems.update(find(raw))
+    return problems
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def _picked(raw: Raw) -> Problems:
+    problems = {}
+    for group, word in (("modality", "modalities"), ("target", "targets")):
+        names, declared = raw["task"][word], list(raw[group])
+        for name in names:
+            if name not in declared:
+                problems[f"task.{word}.{name}"] = (
+                    f"task.{word}: {name} is not declared under {group}.{did_you_mean(name, declared)} "
+                    f"Declared: {', '.join(declared) or 'none'}. Declare it with {group}.{name}.kind=…"
+                )
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            problems[f"task.{word}"] = f"task.{word}={names}: {', '.join(twice)} stands twice. Name each once."
+    return problems
+
+
+def _kinds(raw: Raw) -> Problems:
+    problems = {}
+    for name in raw["task"]["modalities"]:
+        kind = raw["modality"].get(name, {}).get("kind")
+        if kind is not None and kind not in raw["encoder"]:
+            problems[f"modality.{name}.kind"] = (
+                f"modality.{name}.kind={kind}: no encoder of this kind is chosen, only of {', '.join(raw['encoder'])}. "
+                f"Choose one with encoder/{kind}=… or leave {name} out of task.modalities."
+            )
+    return problems
+
+
+def _alpha(raw: Raw) -> Problems:
+    fusion, modalities = raw["fusion"], raw["task"]["modalities"]
+    if "alpha" in fusion:
+        key = "alpha" if fusion["alpha"] == raw.get("alpha") else "fusion.alpha"
+        try:
+            simplex_point(fusion["alpha"], modalities, key)
+        except UserError as error:
+            return {f"{key} {i}": text for i, text in enumerate(error.problems)}
+        return {}
+    if raw.get("alpha") is None:
+        return {}
+    found = find_part("fusion", fusion["_target_"])
+    strategy = found[0] if found else fusion["_target_"]
+    users = strategies_with_alpha()
+    return {
+        "alpha": f"alpha={raw['alpha']}: fusion={strategy} has no α. These strategies use it: {', '.join(users)}. "
+        f"Choose fusion={users[0]} or leave alpha out."
+    }
+
+
+def _heads(raw: Raw) -> Problems:
+    problems = {}
+    width = raw["width"]
+    for group in ("core", "fusion"):
+        heads = raw[group].get("heads")
+        if heads is None:
+            continue
+        if width % heads:
+            problems[f"{group}.heads"] = (
+                f"{group}.heads={heads}: must divide width={width}. Try {group}.heads={_near(width, heads)} "
+                f"or width={-(-width // heads) * heads}."
+            )
+        elif raw[group].get("position") == "rotary" and (width // heads) % 2:
+            problems[f"{group}.position"] = (
+                f"{group}.position=rotary: needs an even width per head, not {width}/{heads} = {width // heads}. "
+                f"Change width or {group}.heads, or use {group}.position=learned."
+            )
+    return problems
+
+
+def _encoder_heads(raw: Raw) -> Problems:
+    problems = {}
+    for kind, part in raw["encoder"].items():
+        hidden, heads = part.get("hidden"), part.get("heads")
+        if hidden is not None and heads is not None and hidden % heads:
+            problems[f"encoder.{kind}.heads"] = (
+                f"encoder.{kind}.heads={heads}: must divide encoder.{kind}.hidden={hidden}. "
+                f"Try encoder.{kind}.heads={_near(hidden, heads)}."
+            )
+    return problems
+
+
+def _near(width: int, heads: int) -> int:
+    return max(h for h in range(1, heads + 1) if width % h == 0)
+
+
+def _split(raw: Raw) -> Problems:
+    split = raw["data"]["split"]
+    if abs(sum(split) - 1) > 1e-6:
+        return {
+            "data.split": f"data.split={list(split)}: the shares of train, val and test must sum to 1, "
+            f"not {sum(split):g}. The default is data.split=[0.7,0.15,0.15]."
+        }
+    return {}
+
+
+def _folds(raw: Raw) -> Problems:
+    folds, fold = raw.get("folds"), raw["data"].get("fold")
+    if folds is not None and fold is not None and fold >= folds:
+        return {
+            "data.fold": f"data.fold={fold}: with folds={folds} the folds are 0 to {folds - 1}. Give one of them, or "
+            "leave data.fold out to run all."
+        }
+    return {}
+
+
+def _paths(raw: Raw) -> Problems:
+    problems = {}
+    data = raw["data"] if isinstance(raw.get("data"), Mapping) else {}
+    given = {key: data.get(key) for key in ("root", "manifest", "schema")}
+    root, manifest, schema = (path if isinstance(path, str) and path != MISSING else None for path in given.values())
+    if root is not None and not Path(root).expanduser().is_dir():
+        problems["data.root"] = (
+            f"data.root={root}: there is no such folder{_seen_from(root)}. Give the data set's folder."
+        )
+    for key, path in (("data.manifest", manifest), ("data.schema", schema)):
+        if path is not None and not Path(path).expanduser().is_file():
+            problems[key] = f"{key}={path}: there is no such file{_seen_from(path)}. Give the file's path."
+    return problems
+
+
+def _resume(raw: Raw) -> Problems:
+    folder = raw.get("resume")
+    if folder is None or (Path(folder) / "config.yaml").is_file():
+        return {}
+    what = "this folder has no config.yaml" if Path(folder).is_dir() else f"there is no such folder{_seen_from(folder)}"
+    return {"resume": f"resume={folder}: {what}. Give the folder of a run, such as logs/runs/…"}
+
+
+def _seen_from(path: str) -> str:
+    return "" if Path(path).is_absolute() else f" under {Path.cwd()}"
+
+
+CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
+    (("task", "modality", "target"), _picked),
+    (("task", "modality", "encoder"), _kinds),
+    (("task.modalities", "fusion._target_"), _alpha),
+    (("width", "core.heads", "core.position", "fusion.heads"), _heads),
+    (("encoder",), _encoder_heads),
+    (("data.split",), _split),
+    (("data.fold", "folds"), _folds),
+    ((), _paths),
+    (("resume",), _resume),
+]

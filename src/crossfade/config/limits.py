@@ -1,0 +1,65 @@
+"""What a field may hold, by its name: one vocabulary for all parts, so that `dropout` means one thing everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Limit(NamedTuple):
+    """What is allowed, in words and as a test; `choices` where it is one of some words."""
+
+    text: str
+    holds: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
+
+
+def choice(*words: str) -> Limit:
+    return Limit(" or ".join([", ".join(words[:-1]), words[-1]]), lambda value: value in words, words)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def at_least(low: float) -> Limit:
+    return Limit(f"at least {low:g}", lambda value: _number(value) and value >= low)
+
+
+ABOVE_ZERO = Limit("above 0", lambda value: _number(value) and value > 0)
+SHARE = Limit("in [0, 1]", lambda value: _number(value) and 0 <= value <= 1)
+RATE_OF_LOSS = Limit("in [0, 1)", lambda value: _number(value) and 0 <= value < 1)
+
+LIMITS: dict[str, Limit] = {
+    # parts of the model
+    "dropout": RATE_OF_LOSS,
+    "depth": at_least(0),
+    "layers": at_least(0),
+    "heads": at_least(1),
+    "hidden": at_least(1),
+    "mlp_ratio": ABOVE_ZERO,
+    "norm": choice("pre", "post"),
+    "activation": choice("gelu", "swiglu"),
+    "position": choice("learned", "sinusoidal", "rotary", "none"),
+    "pool": choice("mean", "none"),
+    "patch": at_least(1),
+    "mels": at_least(1),
+    "window_ms": ABOVE_ZERO,
+    "hop_ms": ABOVE_ZERO,
+    "vocabulary": at_least(100),
+    # sources
+    "patients": at_least(10),
+    "informativeness": SHARE,  # these three: a number, or one per modality
+    "noise": at_least(0),
+    "missing": RATE_OF_LOSS,
+    # loggers
+    "mode": choice("auto", "online", "offline"),
+}
+
+# where a group allows other words than the rest
+OF_GROUP: dict[str, dict[str, Limit]] = {"encoder/text": {"pool": choice("mean", "cls", "none")}}
+
+
+def limit_of(group: str, field: str) -> Limit | None:
+    """The limit of a field in a group; None where any value of the right type will do."""
+    return OF_GROUP.get(group, {}).get(field) or LIMITS.get(field)

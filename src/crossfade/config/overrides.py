@@ -1,0 +1,157 @@
+"""A command line's `key=value` settings: which are well formed, which name a group, how Hydra should get them.
+
+Hydra wants `+` before a key that the config does not have yet, and its hints for typos follow from that. Here every
+key is handed over as "set it, there or not" (`++`), and a key that nobody knows is found by the check of the schema,
+which can say what was meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crossfade.config.explain import defaults
+from crossfade.config.folder import groups, read_root
+from crossfade.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+
+@dataclass
+class Settings:
+    """Settings as Hydra should get them, and what is wrong with those that are left out."""
+
+    hydra: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    faulty: list[str] = field(default_factory=list)  # groups whose option is wrong
+
+    def fail(self, problem: str, group: str | None = None) -> None:
+        self.problems.append(problem)
+        if group is not None:
+            self.faulty.append(group)
+
+
+def parse(text: str) -> Override:
+    """One `key=value`; raises UserError where it is not of that form."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        detail = str(error).splitlines()[0]
+        if "=" not in text:
+            known = [*groups(), *defaults()]
+            fix = f" Write {text}=…" if text in known else did_you_mean(text, known)
+            raise UserError(f"{text}: settings are written key=value.{fix}") from error
+        raise UserError(
+            f"{text}: cannot be read as key=value ({detail}). Quote a value that has spaces, commas, brackets or "
+            "equals signs: 'key=\"value\"'."
+        ) from error
+
+
+def read_settings(texts: Sequence[str], many: bool = False) -> Settings:
+    """Check the form and the group options of all settings; `many` allows several values each (a sweep)."""
+    settings = Settings()
+    for text in texts:
+        try:
+            override = parse(text)
+        except UserError as error:
+            settings.fail(str(error))
+            continue
+        if override.is_sweep_override() and not many:
+            settings.fail(f"{text}: several values. Add -m to run one job for each.")
+        else:
+            _read(text, override, settings)
+    return settings
+
+
+def _read(text: str, override: Override, settings: Settings) -> None:
+    key = override.key_or_group
+    known = groups()
+    if key.split(".")[0].split("/")[0] == "hydra" or override.package is not None or override.is_delete():
+        settings.hydra.append(text)
+    elif key in known:
+        _read_group(text.lstrip("+"), key, override, settings)
+    elif key.replace(".", "/") in known and isinstance(override.value(), str):
+        right = key.replace(".", "/")
+        settings.fail(f"{text}: {right} is a group of options, chosen with a slash: {right}={override.value()}.", right)
+    elif "/" in key or (isinstance(override.value(), str) and any(g.startswith(f"{key}/") for g in known)):
+        below = [group for group in known if group.startswith(f"{key}/")]
+        fix = f" The groups are {', '.join(known)}."
+        if below:
+            fix = f" Say of which kind, for example {below[0]}={groups()[below[0]][0]}; there are {', '.join(below)}."
+        settings.fail(f"{text}: there is no config group {key}.{'' if below else did_you_mean(key, known)}{fix}")
+    else:
+        settings.hydra.append(f"++{text.lstrip('+')}")
+
+
+def _read_group(text: str, group: str, override: Override, settings: Settings) -> None:
+    options = groups()[group]
+    chosen = _values(override)
+    if chosen is None:  # a glob, or another sweep that Hydra spells out itself
+        settings.hydra.append(text)
+        return
+    if chosen == [None] or chosen == ["null"]:
+        if group == "logger":
+            settings.hydra.append("logger=[]")
+        elif not _is_optional(group):
+            settings.fail(f"{text}: choose one of {', '.join(options)}.", group)
+        return  # an optional group that nobody wants is what Hydra has without the setting
+    wrong = [option for option in chosen if option not in options]
+    for option in wrong:
+        where = f"{group}={option}"
+        settings.fail(
+            f"{where}: there is no such {group}.{did_you_mean(str(option), options)} "
+            f"Choose one of {', '.join(options)}."
+        )
+    if not wrong:
+        settings.hydra.append(text)
+        return
+    # what was probably meant stands in, so that the rest of the line can be checked against it
+    near = difflib.get_close_matches(str(wrong[0]), options, n=1)
+    if near and len(chosen) == 1:
+        settings.hydra.append(f"{group}={near[0]}")
+    else:
+        settings.faulty.append(group)
+
+
+def _values(override: Override) -> list[Any] | None:
+    from hydra.core.override_parser.types import ValueType
+
+    if override.is_sweep_override():
+        if override.value_type not in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP):
+            return None
+        values = [v.list if hasattr(v, "list") else v for v in override.sweep_iterator()]
+        return [option for value in values for option in (value if isinstance(value, list) else [value])]
+    value = override.value()
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _is_optional(group: str) -> bool:
+    from crossfade.config.folder import default_choices
+
+    return group in read_root() or default_choices().get(group, "") is None
+
+
+def first_values(texts: Sequence[str]) -> list[str]:
+    """The settings of a sweep's first job."""
+    from hydra.core.override_parser.types import ValueType
+
+    first = []
+    for text in texts:
+        override = parse(text)
+        if override.is_sweep_override() and override.is_discrete_sweep():
+            if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+                continue  # Hydra spells it out from the folder
+            text = f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+        first.append(text)
+    return first
+
+
+def plain(text: str) -> str:
+    """A setting as the user would type it."""
+    return text.lstrip("+")

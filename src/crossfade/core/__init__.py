@@ -1,0 +1,1 @@
+"""Cores h: fused tokens → the representation that the heads read."""

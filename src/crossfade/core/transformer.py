@@ -1,0 +1,60 @@
+"""The Transformer core h."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from crossfade.blocks import Block
+from crossfade.core.base import Representation
+
+
+class Transformer(nn.Module):
+    """[CLS; z] + positions → `depth` blocks → LN: tokens (B, L, D), mask (B, L) → Representation.
+
+    The CLS token is never masked, so that a softmax always has something to attend to. Positions: learned,
+    sinusoidal (Vaswani et al. 2017, section 3.5), rotary, or none. `length` is L.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        length: int,
+        depth: int = 2,
+        heads: int = 4,
+        mlp_ratio: float = 2.0,
+        dropout: float = 0.1,
+        norm: str = "pre",
+        activation: str = "gelu",
+        position: str = "learned",
+    ) -> None:
+        super().__init__()
+        self.cls = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.position: Tensor | None
+        if position == "learned":
+            self.position = nn.Parameter(torch.randn(length, width) * 0.02)
+        else:
+            table = sinusoids(length, width) if position == "sinusoidal" else None
+            self.register_buffer("position", table, persistent=False)
+        rotary = position == "rotary"
+        self.blocks = nn.ModuleList(
+            [Block(width, heads, mlp_ratio, dropout, norm, activation, rotary) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Representation:
+        if self.position is not None:
+            tokens = tokens + self.position.to(tokens.dtype)
+        x = torch.cat([self.cls.to(tokens.dtype).expand(tokens.shape[0], 1, -1), tokens], 1)
+        seen = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
+        for block in self.blocks:
+            x = block(x, seen)
+        x = self.norm(x)
+        return Representation(x[:, 0], x[:, 1:], mask)
+
+
+def sinusoids(length: int, width: int) -> Tensor:
+    """PE[l, 2i] = sin(l / 10000^(2i/D)), PE[l, 2i+1] = cos(…): (L, D)."""
+    rate = 10000 ** (-torch.arange(0, width, 2) / width)
+    angle = torch.arange(length)[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width]

@@ -1,0 +1,1 @@
+"""The medical task: its DataModule, the built-in patients, the public sources."""

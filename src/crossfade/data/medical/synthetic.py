@@ -1,0 +1,232 @@
+"""The built-in patients: one hidden state each, rendered by the physics of every modality.
+
+    diagnosis c ~ uniform,   evidence e_m ~ p(e_m | c) (`tables`),   x_m = render_m(e_m, anatomy, noise)
+
+Anatomy, age, sex and noise are independent of c and of every e_m. So all that any x says of c it says through
+the evidences, and the accuracy of the best guess from the evidences, which is a finite sum (`bound`), is an
+upper bound for every model of the rendered data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crossfade.data.source import Bound, Frame
+from crossfade.errors import UserError
+from crossfade.specs import ModalitySpec, TargetSpec
+
+from . import anatomy, ct, mri, note, ultrasound, vitals
+from .bound import accuracy_with_missing, presence_patterns
+from .cache import cache_folder, cached
+from .checks import check_modalities, check_numbers, check_targets, table_columns
+from .draws import BLOCK, Uniforms, choose, generators
+from .knobs import per_modality
+from .tables import DIAGNOSES, FINDINGS, MODALITIES, PRIOR, likelihood, patterns
+
+log = logging.getLogger(__name__)
+
+GENERATOR = 3  # raised with every change of what is rendered; part of the cache's key
+IMAGES = {"ct": 1, "mri": 2, "ultrasound": 1}  # modality → channels
+
+
+@dataclass(frozen=True)
+class State:
+    """The hidden state of a batch of patients: indices of diagnosis and evidence, one uniform for the presence,
+    and who the patient is."""
+
+    diagnosis: np.ndarray  # (B,)
+    evidence: dict[str, np.ndarray]  # modality → (B,)
+    presence: np.ndarray  # (B,) on [0, 1)
+    person: list[tuple[float, str, str]]  # age, sex, smoking
+
+
+class SyntheticPatients:
+    """`Source` of patients with one focal liver lesion; six equally likely diagnoses.
+
+    Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
+    T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
+    `vitals.UNITS`). Targets: `diagnosis` (multiclass) and `findings` (multilabel, all modalities' findings).
+    Patient i depends on `seed` and i alone, and is the same whatever `patients`, order or processes.
+
+    Knobs, a number for all modalities or a mapping for some (the others keep the default):
+      informativeness  λ in [0, 1], default 1: p(e | c) ← λ p(e | c) + (1 − λ) p(e); 0 leaves chance
+      noise            ≥ 0, default 1: multiplies the physical noise (quanta, Rician, speckle, irrelevant facts of
+                       the note, spread of the measures); the bound does not depend on it
+      missing          rate in [0, 1), default 0: modalities go missing independently, and where all that the run
+                       uses would be missing, the draw is repeated
+    Raises UserError for knobs out of range and modalities or targets that these patients do not have.
+    """
+
+    def __init__(
+        self,
+        modalities: dict[str, ModalitySpec],
+        targets: dict[str, TargetSpec],
+        seed: int,
+        patients: int = 2000,
+        informativeness: float | Mapping[str, float] | None = None,
+        noise: float | Mapping[str, float] | None = None,
+        missing: float | Mapping[str, float] | None = None,
+        cache: bool = True,
+    ) -> None:
+        check_numbers(patients, seed)
+        check_modalities(modalities, IMAGES)
+        check_targets(targets)
+        self.modalities, self.targets = dict(modalities), dict(targets)
+        self.seed, self.patients, self.cache = int(seed), int(patients), cache
+        self.informativeness = per_modality("informativeness", informativeness)
+        self.noise = per_modality("noise", noise)
+        self.missing = per_modality("missing", missing)
+        self._tables = {m: likelihood(m, self.informativeness[m]) for m in MODALITIES}
+        self._columns = table_columns(modalities["vitals"]) if "vitals" in modalities else []
+        self._values: dict[str, Any] = {}  # modality → one value per patient, once read
+        self._frame: Frame | None = None
+
+    def frame(self) -> Frame:
+        """Ids P00000 …, one group per patient, presence and truth; no split: whoever uses it splits by group."""
+        if self._frame is None:
+            state = self.state(np.arange(self.patients))
+            ids = [f"P{i:05d}" for i in range(self.patients)]
+            truth: dict[str, Sequence[Any]] = {}
+            if "diagnosis" in self.targets:
+                truth["diagnosis"] = [DIAGNOSES[c] for c in state.diagnosis]
+            if "findings" in self.targets:
+                truth["findings"] = [self._findings(state, i) for i in range(self.patients)]
+            self._frame = Frame(ids=ids, groups=ids, present=self._presence(state), truth=truth)
+        return self._frame
+
+    def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
+        """Raw values of the modalities that patient `index` has; the first call renders or loads them all."""
+        if not 0 <= index < self.patients:
+            raise IndexError(f"there is no patient {index}: the source has {self.patients}")
+        present = self.frame().present[index]
+        return {
+            name: self._value(name, index)
+            for name, there in zip(self.modalities, present, strict=True)
+            if there and name not in without
+        }
+
+    def bayes(self, target: str, modalities: Sequence[str]) -> Bound | None:
+        """Bayes-optimal accuracy of the diagnosis from the evidence of `modalities`, exactly; else None.
+
+        Σ_r p(r) Σ_e max_c p(c) Π_{m ∈ r ∩ modalities} p(e_m | c), over presence patterns r of the run's
+        modalities. An upper bound for the rendered data (data processing); a patient without any of
+        `modalities` counts with chance. Raises UserError for a modality that this run does not use.
+        """
+        unknown = [m for m in modalities if m not in self.modalities]
+        if unknown:
+            raise UserError(f"No bound from {unknown}: this run's modalities are {list(self.modalities)}.")
+        if target != "diagnosis":
+            return None
+        missing = {m: self.missing[m] for m in MODALITIES if m in self.modalities}
+        value = accuracy_with_missing(PRIOR, self._tables, missing, modalities)
+        return Bound(value, value, value)
+
+    def fingerprint(self) -> str:
+        """Hash of the generator's version, seed, knobs and specs: of all that determines the samples."""
+        return _hash(
+            seed=self.seed,
+            patients=self.patients,
+            modalities={m: spec.model_dump(include={"size", "column"}) for m, spec in self.modalities.items()},
+            informativeness=self.informativeness,
+            noise=self.noise,
+            missing=self.missing,
+        )
+
+    def prepare(self) -> None:
+        """Render or load every modality now, so that later reads, in whatever process, are slices."""
+        for name in self.modalities:
+            self._all(name)
+
+    def state(self, indices: np.ndarray) -> State:
+        """The hidden state of these patients, whatever is rendered."""
+        rngs = generators(self.seed, indices, "state")
+        u = Uniforms(rngs, len(MODALITIES) + 2)
+        diagnosis = choose(PRIOR[None], u.take())
+        evidence = {m: choose(self._tables[m][diagnosis], u.take()) for m in MODALITIES}
+        return State(diagnosis, evidence, u.take(), [vitals.person(rng) for rng in rngs])
+
+    def _presence(self, state: State) -> np.ndarray:
+        names = [m for m in MODALITIES if m in self.modalities]
+        possible, probability = presence_patterns([self.missing[m] for m in names])
+        drawn = possible[choose(probability[None], state.presence)]
+        return drawn[:, [names.index(m) for m in self.modalities]]
+
+    @staticmethod
+    def _findings(state: State, i: int) -> list[str]:
+        seen = ((m, patterns(m)[state.evidence[m][i]]) for m in MODALITIES)
+        return [FINDINGS[m][pattern] for m, pattern in seen if pattern in FINDINGS[m]]
+
+    def _value(self, name: str, index: int) -> Any:
+        value = self._all(name)[index]
+        if name in IMAGES:
+            return value.astype(np.float32)
+        return dict(value) if name == "vitals" else value
+
+    def _all(self, name: str) -> Any:
+        if name not in self._values:
+            make = {"note": self._notes, "vitals": self._vitals}.get(name)
+            self._values[name] = make() if make else self._images(name)
+        return self._values[name]
+
+    def _notes(self) -> list[str]:
+        indices = np.arange(self.patients)
+        state, names = self.state(indices), patterns("note")
+        return [
+            note.write(names[state.evidence["note"][i]], *state.person[i][:2], self.noise["note"], rng)
+            for i, rng in enumerate(generators(self.seed, indices, "note"))
+        ]
+
+    def _vitals(self) -> list[dict[str, float | str | None]]:
+        indices = np.arange(self.patients)
+        state, names = self.state(indices), patterns("vitals")
+        rows = []
+        for i, rng in enumerate(generators(self.seed, indices, "vitals")):
+            row = vitals.measure(names[state.evidence["vitals"][i]], *state.person[i], self.noise["vitals"], rng)
+            rows.append({column: row[column] for column in self._columns})
+        return rows
+
+    def _images(self, name: str) -> np.ndarray:
+        size = self.modalities[name].size
+        shape = (self.patients, IMAGES[name], size, size)
+        if not self.cache:
+            return self._render_all(name)
+        knobs = {"informativeness": self.informativeness[name], "noise": self.noise[name]}
+        key = _hash(modality=name, seed=self.seed, patients=self.patients, size=size, **knobs)
+        path = cache_folder() / "medical" / f"{name}-{key}.npz"
+        return cached(path, shape, lambda: self._render_all(name))
+
+    def _render_all(self, name: str) -> np.ndarray:
+        """All patients' images of one modality, float16 (N, C, H, W), block by block in threads."""
+        start = time.perf_counter()
+        blocks = [np.arange(first, first + BLOCK) for first in range(0, self.patients, BLOCK)]
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            images = np.concatenate(list(pool.map(lambda block: self._render(name, block), blocks)))
+        log.info("Rendered %s of %d patients in %.1f s", name, self.patients, time.perf_counter() - start)
+        return images[: self.patients]
+
+    def _render(self, name: str, indices: np.ndarray) -> np.ndarray:
+        size, noise = self.modalities[name].size, self.noise[name]
+        evidence = self.state(indices).evidence[name]
+        u = Uniforms(generators(self.seed, indices, "anatomy"), anatomy.ANATOMY_UNIFORMS)
+        rngs = generators(self.seed, indices, name)
+        if name == "ultrasound":
+            image = ultrasound.render(evidence, anatomy.draw_lesion(u).radius, size, noise, rngs)
+        else:
+            render = ct.render if name == "ct" else mri.render
+            image = render(anatomy.axial_slice(u, size), evidence, noise, rngs)
+        return image.astype(np.float16)
+
+
+def _hash(**what: Any) -> str:
+    text = json.dumps({"generator": GENERATOR, **what}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,133 @@
+"""The base DataModule: splits, transforms, loaders. A task's own DataModule adds what only it knows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from crossfade.batch import Batch
+from crossfade.data.order import Order
+from crossfade.data.samples import Samples
+from crossfade.data.source import Source
+from crossfade.data.splits import Split, make_split
+from crossfade.data.transforms import Transform
+from crossfade.errors import UserError
+from crossfade.specs import TargetSpec
+from crossfade.targets import KINDS
+
+SPLITS = ("train", "val", "test")
+
+
+def whole_batch(batch: Batch) -> Batch:
+    """The loader's collate function: `Samples` gives whole batches."""
+    return batch
+
+
+class DataModule(pl.LightningDataModule):
+    """Serves a source's samples in train, val and test batches, split by group.
+
+    `fitted` = {"modalities": {name: …}, "targets": {name: …}}, plain data: all that was learned from the training
+    split. It is made by `prepare()`, or given when a run is reopened.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        transforms: Mapping[str, Transform],
+        targets: Mapping[str, TargetSpec],
+        seed: int = 0,
+        batch_size: int = 32,
+        workers: int = 0,
+        split: Sequence[float] = (0.7, 0.15, 0.15),
+        fold: int | None = None,
+        folds: int | None = None,
+        on_error: str = "error",
+        memory_gb: float = 4.0,
+    ) -> None:
+        super().__init__()
+        self.source, self.transforms, self.targets, self.seed = source, dict(transforms), dict(targets), seed
+        self.batch_size, self.workers = batch_size, workers
+        self.shares, self.fold, self.folds, self.on_error = split, fold, folds, on_error
+        self.frame = source.frame()
+        self.samples = Samples(source, self.frame, self.transforms, memory_gb)
+        self.fitted: dict[str, Any] = {}
+        self.split: Split = {}
+
+    def prepare(self, fitted: dict[str, Any] | None = None) -> None:
+        """Split, read every sample once, learn what the training split teaches (unless `fitted` is given).
+
+        Raises UserError for whatever in the data would spoil the run: `Samples.prepare`, `make_split`, `Target.fit`.
+        """
+        if self.fitted:
+            return
+        known = np.array(
+            [any(truth[i] is not None for truth in self.frame.truth.values()) for i in range(len(self.frame.ids))]
+        )
+        first = next(iter(self.targets))
+        split = make_split(self.frame, first, self.shares, self.seed, self.fold, self.folds)
+        split = {name: rows[known[rows]] for name, rows in split.items()}
+        rows = np.concatenate([split[name] for name in SPLITS])
+        for name, transform in self.transforms.items():
+            transform.fitted = fitted["modalities"][name] if fitted else {}
+        train = split["train"].tolist()
+        usable = set(self.samples.prepare(train, rows.tolist(), self.on_error, fit=fitted is None).tolist())
+        self.split = {name: np.array([i for i in rows if i in usable], dtype=np.int64) for name, rows in split.items()}
+        lost = [name for name, rows in self.split.items() if not len(rows)]
+        if lost:
+            raise UserError(f"After leaving out what cannot be used the {', '.join(lost)} split holds no sample.")
+        targets = fitted["targets"] if fitted else {n: self._fit_target(n) for n in self.targets}
+        for name, spec in self.targets.items():
+            self.samples.truth[name] = self._encode_truth(name, spec, targets[name])
+        self.fitted = {"modalities": {n: t.fitted for n, t in self.transforms.items()}, "targets": targets}
+
+    def _fit_target(self, name: str) -> dict[str, Any]:
+        spec = self.targets[name]
+        return KINDS[spec.kind].fit(spec, [self.frame.truth[name][i] for i in self.split["train"]])
+
+    def _encode_truth(self, name: str, spec: TargetSpec, fitted: dict[str, Any]) -> torch.Tensor:
+        used = set(np.concatenate([self.split[s] for s in SPLITS]).tolist())
+        truths = [t if i in used else None for i, t in enumerate(self.frame.truth[name])]
+        return KINDS[spec.kind].encode(spec, fitted, truths)
+
+    def of(self, modalities: Sequence[str]) -> DataModule:
+        """The same prepared samples with these modalities only; nothing is read or learned again.
+
+        Samples without any of them stay: a single modality is compared with the fused model on the same samples.
+        """
+        other = copy.copy(self)
+        other.transforms = {name: self.transforms[name] for name in modalities}
+        other.samples = self.samples.of(modalities)
+        other.fitted = {
+            **self.fitted,
+            "modalities": {name: self.fitted["modalities"][name] for name in modalities},
+        }
+        return other
+
+    def loader(self, split: str, shuffle: bool = False, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
+        """Batches of one split; without `shuffle` in the source's order."""
+        order = Order(self.split[split], self.batch_size, shuffle, self.seed, rank, world)
+        return DataLoader(
+            self.samples,
+            sampler=order,
+            batch_size=None,
+            num_workers=self.workers,
+            collate_fn=whole_batch,  # type: ignore[arg-type]  # Lightning's stubs expect a list: there is none
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return self.loader("train", shuffle=True, rank=rank, world=world)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self.loader("val")  # every rank sees all of it: the metrics need no exchange
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self.loader("test")

@@ -1,0 +1,36 @@
+"""From an encoder's tokens to the K normalised tokens that fusion sees."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from crossfade.masking import masked_mean
+
+
+class Embedding(nn.Module):
+    """x = LN(W·pool(tokens) + b): tokens (B, L, D_e), mask (B, L) → (B, K, D).
+
+    K = 1 pools by the mean over the tokens that count; K > 1 by attention of K learned queries over them (the
+    resampler of Jaegle et al. 2021, arXiv:2103.03206, with one layer). LN has no gain and no shift: every token
+    has mean 0 and variance 1, so that an encoder cannot undo α by rescaling.
+    """
+
+    def __init__(self, source: int, width: int, tokens: int) -> None:
+        super().__init__()
+        self.width, self.tokens = width, tokens
+        self.project = nn.Linear(source, width)
+        if tokens > 1:
+            self.query = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
+            self.key = nn.Linear(source, width)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        if self.tokens == 1:
+            pooled = self.project(masked_mean(tokens, mask)).unsqueeze(1)
+        else:
+            score = self.query @ self.key(tokens).transpose(-1, -2) * self.width**-0.5
+            lowest = torch.finfo(score.dtype).min
+            share = score.masked_fill(~mask.unsqueeze(1), lowest).softmax(-1)
+            pooled = share @ self.project(tokens)
+        return layer_norm(pooled, (self.width,))

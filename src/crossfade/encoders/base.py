@@ -1,0 +1,43 @@
+"""The contract of an encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from crossfade.specs import ModalitySpec
+
+
+class Encoder(nn.Module):
+    """Base of all encoders: `forward(x) -> (tokens (B, L, D_e), mask (B, L))`, the mask True where a token counts.
+
+    A subclass is built as `Encoder(spec=ModalitySpec, fitted=dict, **yaml fields)`; `fitted` is what the
+    modality's transform learned from the training split (vocabulary, categories, number of channels). It sets
+    `width` (D_e), and `pretrained` where its weights were not drawn here: those train at `optim.pretrained_lr`.
+    A frozen encoder takes no gradient and stays in evaluation mode, so that its features can be computed once.
+    """
+
+    width: int
+    pretrained: bool = False
+
+    def __init__(self, spec: ModalitySpec, fitted: dict[str, Any], frozen: bool) -> None:
+        super().__init__()
+        self.spec = spec
+        self.fitted = fitted
+        self.frozen = frozen
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+    def load_given_weights(self) -> None:
+        """Fetch the weights that the config names, if any. Not called when a run folder is reopened."""
+
+    def freeze(self) -> None:
+        """Apply `frozen`; called once the weights are in place."""
+        if self.frozen:
+            self.requires_grad_(False)
+            self.eval()
+
+    def train(self, mode: bool = True) -> Encoder:
+        return super().train(mode and not self.frozen)

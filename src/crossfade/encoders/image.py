@@ -1,0 +1,109 @@
+"""Images: any timm model, any number of channels."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import timm
+import torch
+from timm.models import load_state_dict
+from torch import Tensor
+
+from crossfade import hub
+from crossfade.encoders.base import Encoder
+from crossfade.errors import UserError, did_you_mean
+from crossfade.specs import ModalitySpec
+
+
+class TimmEncoder(Encoder):
+    """(B, C, H, W) → feature tokens (B, H′·W′, D_e), or their pooled vector (B, 1, D_e).
+
+    The weights are timm's from the hub (`pretrained`), those of a local file (`weights`; number of channels
+    adapted), or drawn from the run's seed.
+
+    Raises UserError for a model that timm has not, a file that does not exist, or a hub out of reach.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        fitted: dict[str, Any],
+        model: str,
+        pretrained: bool = False,
+        weights: str | None = None,
+        frozen: bool = False,
+        pool: str = "mean",
+        shared: bool = False,
+    ) -> None:
+        super().__init__(spec, fitted, frozen)
+        self.name, self.pool, self.weights, self.hub = model, pool, weights, pretrained
+        self.pretrained = pretrained or weights is not None
+        if not timm.is_model(model):
+            raise UserError(
+                f"encoder.image.model={model}: timm has no such model.{did_you_mean(model, timm.list_models())} "
+                'List them with: python -c "import timm; print(timm.list_models())"'
+            )
+        self.body = self._create()
+        self.body.eval()
+        with torch.no_grad():  # timm's num_features is not the output's width for all families: look
+            tokens = self._tokens(torch.zeros(1, spec.channels, spec.size, spec.size))
+        self.body.train()
+        self.width = tokens.shape[-1]
+
+    def _create(self, **given: Any) -> torch.nn.Module:
+        wanted = dict(in_chans=self.spec.channels, num_classes=0, global_pool="", **given)
+        try:  # ViT-like models are told the size of the image, others refuse the argument
+            return timm.create_model(self.name, img_size=self.spec.size, **wanted)
+        except TypeError:
+            return timm.create_model(self.name, **wanted)
+
+    def load_given_weights(self) -> None:
+        if self.weights is not None:
+            hub.existing_file(self.weights, "encoder.image.weights")
+            with hub.local(self.weights, "encoder.image.weights"):
+                self.body = self._create_from(self.weights)
+        elif self.hub:
+            with hub.download(self.name, "encoder.image.model"):
+                self.body = self._create(pretrained=True)
+
+    def _create_from(self, path: str) -> torch.nn.Module:
+        state = torch.get_rng_state()
+        body = self._create(pretrained=True, pretrained_cfg_overlay={"file": path})
+        torch.set_rng_state(state)
+        drawn = dict(self._create().named_parameters())
+        # timm only warns when the names in the file are not those of the model: what is still as drawn was not given
+        left = [n for n, p in body.named_parameters() if p.ndim > 1 and p.any() and torch.equal(p, drawn[n])]
+        if left:
+            raise ValueError(f"it holds no weights for {len(left)} layers of {self.name}, first {left[0]}.")
+        return body
+
+    def _check_weights(self, path: str) -> None:
+        """timm loads what fits and says nothing of the rest: a wrong file would leave random weights."""
+        wanted = {name for name, _ in self.body.named_parameters()}
+        try:
+            found = wanted & load_state_dict(path).keys()
+        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"encoder.image.weights={path}: no readable weights of {self.name} ({str(error).splitlines()[0]})."
+            ) from error
+        if len(found) < len(wanted) / 2:
+            raise UserError(
+                f"encoder.image.weights={path}: not the weights of {self.name}, whose file would name {len(wanted)} "
+                f"parameters; this one has {len(found)} of them. Choose the model that they were made with."
+            )
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        features = self.body.forward_features(x)  # type: ignore[operator]
+        if features.ndim == 4:  # (B, D, H, W), or (B, H, W, D) in some families
+            width = self.body.num_features
+            if features.shape[1] != width and features.shape[-1] == width:
+                return features.flatten(1, 2)
+            return features.flatten(2).transpose(1, 2)
+        return features[:, getattr(self.body, "num_prefix_tokens", 0) :]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self._tokens(x)
+        if self.pool == "mean":
+            tokens = tokens.mean(1, keepdim=True)
+        return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)

@@ -1,0 +1,89 @@
+"""Text: any BERT-family model of transformers, from a small config or with given weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crossfade import hub
+from crossfade.encoders.base import Encoder
+from crossfade.masking import masked_mean
+from crossfade.specs import ModalitySpec
+
+
+class TextEncoder(Encoder):
+    """Word-piece ids (B, L) → contextual tokens (B, L, D_e), or their mean or CLS vector (B, 1, D_e).
+
+    BERT: Devlin et al. 2019, arXiv:1810.04805. `fitted` holds the size of the vocabulary and the id of the padding;
+    where the config names a `model`, its architecture too, so that a run is reopened without the original folder.
+
+    Raises UserError when the named model is neither a local path nor within the hub's reach.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        fitted: dict[str, Any],
+        model: str | None = None,
+        hidden: int = 64,
+        layers: int = 2,
+        heads: int = 4,
+        vocabulary: int = 2000,
+        dropout: float = 0.1,
+        frozen: bool = False,
+        pool: str = "mean",
+        shared: bool = False,
+    ) -> None:
+        super().__init__(spec, fitted, frozen)
+        from transformers import AutoConfig, AutoModel, BertConfig
+
+        self.model, self.pool, self.pad = model, pool, fitted["pad"]
+        self.pretrained = model is not None
+        config: Any
+        if model is None:
+            config = BertConfig(
+                vocab_size=fitted["vocabulary"],
+                hidden_size=hidden,
+                num_hidden_layers=layers,
+                num_attention_heads=heads,
+                intermediate_size=2 * hidden,
+                max_position_embeddings=fitted["length"],
+                hidden_dropout_prob=dropout,
+                attention_probs_dropout_prob=dropout,
+                pad_token_id=self.pad,
+            )
+        else:
+            architecture = dict(fitted["architecture"])
+            config = AutoConfig.for_model(architecture.pop("model_type"), **architecture)
+        self.body = AutoModel.from_config(config, **self._options(config))
+        self.width = config.hidden_size
+
+    @staticmethod
+    def _options(config: Any) -> dict[str, Any]:
+        # BERT's own pooler sees one token and would be left without a gradient
+        return (
+            {"add_pooling_layer": False} if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert") else {}
+        )
+
+    def load_given_weights(self) -> None:
+        if self.model is None:
+            return
+        from transformers import AutoModel
+
+        options = self._options(self.body.config)
+        source = hub.local if Path(self.model).exists() else hub.download
+        with source(self.model, "encoder.text.model"):
+            self.body = AutoModel.from_pretrained(self.model, **options)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mask = x != self.pad
+        # the first token (CLS) always counts: a softmax over no token at all is NaN
+        mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)
+        tokens = self.body(input_ids=x, attention_mask=mask.long()).last_hidden_state
+        if self.pool == "none":
+            return tokens, mask
+        pooled = tokens[:, 0] if self.pool == "cls" else masked_mean(tokens, mask)
+        return pooled.unsqueeze(1), mask[:, :1]

@@ -1,0 +1,31 @@
+"""The one error a user may see without a stack trace: what is wrong, where, what is allowed, how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """One or several problems in what the user gave; the command line prints them and exits with 2."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+class ReadError(UserError):
+    """A value of one sample cannot be read; `modality` says of which, so that a policy can leave just that out."""
+
+    def __init__(self, problem: str, modality: str) -> None:
+        super().__init__(problem)
+        self.modality = modality
+
+    def __reduce__(self) -> tuple[type[ReadError], tuple[str, str]]:  # a loader's worker process sends it back
+        return type(self), (str(self), self.modality)
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """' Did you mean "weighted"?' for the nearest allowed word, else an empty string."""
+    near = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""

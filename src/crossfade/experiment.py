@@ -1,0 +1,131 @@
+"""A run and what belongs to it: the fused model, each single modality alone, the folds of a cross-validation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from crossfade.config import RunConfig
+from crossfade.data.module import DataModule
+from crossfade.evaluate import build_data, device_of, predictions_table, reopen_model, score
+from crossfade.reporting import finish_cross_validation, finish_run
+from crossfade.runs import RunFolder, read_json, write_json
+from crossfade.summary import summarise
+from crossfade.training import train
+
+log = logging.getLogger("crossfade")
+
+
+def run(config: RunConfig, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Train what the config asks for in this folder, print the table of results, and return the summary.
+
+    A folder that holds a part of it already (an interrupted run, `resume=`) is continued: what is finished stays.
+    """
+    run_folder = RunFolder(folder)
+    if config.folds is not None and config.data.fold is None:
+        return _cross_validate(config, run_folder, overrides)
+    return _run(config, run_folder, overrides)
+
+
+def _cross_validate(config: RunConfig, folder: RunFolder, overrides: Sequence[str]) -> dict[str, Any]:
+    """One run per fold, in fold_<k>/; the summary is their mean and standard deviation."""
+    assert config.folds is not None
+    if not folder.config_file.exists():
+        folder.write_start(config.dump(), overrides)
+    with folder.running():
+        summaries = []
+        for fold in range(config.folds):
+            print(f"── fold {fold + 1} of {config.folds}", flush=True)
+            one = config.model_copy(update={"data": config.data.model_copy(update={"fold": fold})})
+            inside = RunFolder(folder.path / f"fold_{fold}")
+            summaries.append(_run(one, inside, [*overrides, f"data.fold={fold}"], quiet=True))
+        return finish_cross_validation(config, folder, summaries)
+
+
+def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: bool = False) -> dict[str, Any]:
+    if _finished(folder):
+        return folder.summary()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if not folder.config_file.exists():
+        folder.write_start(config.dump(), overrides)
+    with folder.running():
+        data = build_data(config)
+        known = folder.preprocessing_file  # of an interrupted run: its weights go with its vocabulary
+        data.prepare(read_json(known) if known.exists() else None)
+        summary = _train_and_score(config, folder, data, config.fusion["_target_"].rsplit(".", 1)[-1].lower())
+        if config.singles and len(config.task.modalities) > 1:
+            summary["singles"] = {
+                name: _single(config, folder, data, name, overrides) for name in config.task.modalities
+            }
+        folder.write_summary(summary)
+        finish_run(config, folder, summary, quiet)
+    return summary
+
+
+def _finished(folder: RunFolder) -> bool:
+    return folder.summary_file.exists() and folder.status_file.exists() and folder.status().state == "finished"
+
+
+def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> dict[str, Any]:
+    """Train, then reopen the run from its folder and score that: what is reported is what was saved."""
+    started = time.monotonic()
+    write_json(folder.preprocessing_file, data.fitted)
+    train(config, folder, data, label)
+    seconds = time.monotonic() - started
+    checkpoint = "best" if (folder.checkpoints / "best.ckpt").exists() else "last"
+    model = reopen_model(config, folder, checkpoint)
+    scored = score(model, data, "test", device_of(config))
+    folder.write_predictions("test", predictions_table(model, scored))
+    return summarise(config, model, data, scored) | {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+
+
+def single_config(config: RunConfig, name: str) -> RunConfig:
+    """The same run with one modality alone: α = 1, so that it does not depend on the fusion strategy."""
+    return config.model_copy(
+        update={
+            "name": name,
+            "alpha": None,
+            "singles": False,
+            "task": config.task.model_copy(update={"modalities": [name]}),
+            "fusion": {"_target_": "crossfade.fusion.elementwise.Weighted", "alpha": {name: 1.0}},
+            "logger": {},
+        }
+    )
+
+
+def _single(
+    config: RunConfig, folder: RunFolder, data: DataModule, name: str, overrides: Sequence[str]
+) -> dict[str, Any]:
+    """The summary of one modality alone, trained in singles/<name>/, or once per sweep in the sweep's folder."""
+    alone = single_config(config, name)
+    inside = RunFolder(folder.path / "singles" / name)
+    shared = _shared_place(config, alone, name)
+    if shared is not None and _finished(shared):
+        return shared.summary()
+    if _finished(inside):
+        return inside.summary()
+    inside.path.mkdir(parents=True, exist_ok=True)
+    if not inside.config_file.exists():
+        inside.write_start(alone.dump(), [*overrides, f"task.modalities=[{name}]"])
+    with inside.running():
+        summary = _train_and_score(alone, inside, data.of([name]), name)
+        inside.write_summary(summary)
+    if shared is not None and not shared.path.exists():
+        shared.path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(inside.path, shared.path, ignore=shutil.ignore_patterns("*.lock"))
+    return summary
+
+
+def _shared_place(config: RunConfig, alone: RunConfig, name: str) -> RunFolder | None:
+    """Where the jobs of a sweep share this single-modality run: its name and the hash of its config."""
+    if config.singles_cache is None:
+        return None
+    relevant = {k: v for k, v in alone.dump().items() if k not in ("name", "group", "tags", "resume", "singles_cache")}
+    key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:12]
+    return RunFolder(Path(config.singles_cache) / f"{name}_{key}")

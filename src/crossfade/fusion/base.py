@@ -1,0 +1,48 @@
+"""The contract of a fusion strategy, T(x₁, …, x_M)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Fused(NamedTuple):
+    """What a strategy returns.
+
+    tokens (B, G, L, D), mask (B, G, L) True where a token counts, weight (B, G) summing to 1 over the branches.
+    Feature-level strategies have one branch, G = 1. A decision-level strategy has one branch per modality: core and
+    head run on each, and the target mixes the G predictions with these weights.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    weight: Tensor
+
+
+class Fusion(nn.Module):
+    """Base of all strategies: `forward(tokens, mask) -> Fused`.
+
+    tokens (B, M, K, D): normalised embeddings, M modalities in the sorted order of their names; zeros where masked.
+    mask (B, M, K) bool: True where the token exists. A modality is absent where all its K are False.
+    At least one modality of each sample is present.
+
+    A subclass is built as `Strategy(modalities: tuple[str, ...], width: int, tokens: int, **yaml fields)` and sets
+    `length`, the L of its output, where that is not K.
+    No control flow on values, no `.item()`, no in-place change: safe for vmap, export and compile.
+    """
+
+    def __init__(self, modalities: tuple[str, ...], width: int, tokens: int) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.width = width
+        self.tokens = tokens
+        self.length = tokens
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
+        raise NotImplementedError
+
+
+def one_branch(tokens: Tensor, mask: Tensor) -> Fused:
+    """Wrap feature-level tokens (B, L, D) and mask (B, L) as a single branch of weight 1."""
+    return Fused(tokens.unsqueeze(1), mask.unsqueeze(1), tokens.new_ones(tokens.shape[0], 1))

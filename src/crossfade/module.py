@@ -1,0 +1,120 @@
+"""The one LightningModule: optimisation and logging; it knows nothing of modalities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from crossfade.batch import Batch
+from crossfade.config import OptimConfig
+from crossfade.errors import UserError
+from crossfade.model import FusionModel
+from crossfade.optim import make_optimizer, make_schedule
+from crossfade.seeding import derived
+from crossfade.targets.base import Target
+
+
+class FusionModule(pl.LightningModule):
+    """Trains a FusionModel: L = Σ_targets w_t·L_t.
+
+    An epoch is a function of (weights, optimiser, seed, epoch) alone: dropout is seeded anew at its start. That is
+    what makes a resumed run end with the very weights of an uninterrupted one. Losses and predictions are gathered
+    and logged once an epoch: logging each step costs more than a small model's step.
+
+    Raises UserError when the loss is not finite, naming the step, the samples and the last good checkpoint.
+    """
+
+    def __init__(self, model: FusionModel, optim: OptimConfig, seed: int, compile: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        # in a tuple, so that it is no submodule: its parameters would stand in every checkpoint a second time
+        self._run = (torch.compile(model) if compile else model,)
+        self.optim, self.seed = optim, seed
+        self._losses: list[Tensor] = []
+        self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {}
+
+    def target(self, name: str) -> Target:
+        """The target of this name."""
+        found = self.model.targets[name]
+        assert isinstance(found, Target)
+        return found
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        return self._run[0](batch.inputs, batch.presence, batch.features)
+
+    def loss(self, outputs: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Σ_t w_t·L_t over the targets."""
+        total = torch.zeros((), device=batch.presence.device)
+        for name, output in outputs.items():
+            target = self.target(name)
+            total = total + target.spec.weight * target.loss(output, batch.truth[name])
+        return total
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(derived(self.seed, "epoch", self.current_epoch, self.global_rank))
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        loss = self.loss(self(batch), batch)
+        if not torch.isfinite(loss):
+            raise UserError(self._diverged(loss, batch))
+        self._losses.append(loss.detach())
+        return loss
+
+    def _diverged(self, loss: Tensor, batch: Batch) -> str:
+        kept = getattr(self.trainer.checkpoint_callback, "last_model_path", "") or "none yet"
+        return (
+            f"The loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}), on the samples "
+            f"{', '.join(batch.ids)}. Last good checkpoint: {kept}. Look at those samples for extreme values, lower "
+            "optim.lr, or train with trainer.precision=32-true."
+        )
+
+    @property
+    def epoch_loss(self) -> Tensor:
+        """Mean loss of the epoch so far, on this process."""
+        return torch.stack(self._losses).mean()
+
+    def on_train_epoch_end(self) -> None:
+        self.log("train/loss", self.epoch_loss, sync_dist=True)
+        self._losses.clear()
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        for name, output in self(batch).items():
+            self._seen.setdefault(name, []).append((output, batch.truth[name]))
+
+    def on_validation_epoch_end(self) -> None:
+        loss = torch.zeros((), device=self.device)
+        for name, pairs in self._seen.items():
+            target = self.target(name)
+            output, truth = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+            loss = loss + target.spec.weight * target.loss(output, truth)
+            metrics = compute_metrics(target, target.prediction(output), truth)
+            self.log_dict({f"val/{name}/{metric}": value for metric, value in metrics.items()})
+        self.log("val/loss", loss)
+        self._seen.clear()
+
+    def configure_optimizers(self) -> Any:
+        # a gradient scaler (16-mixed) and sharded parameters need the plain kernel
+        fused = (
+            self.trainer.precision in ("32-true", "bf16-mixed") and "FSDP" not in type(self.trainer.strategy).__name__
+        )
+        optimizer = make_optimizer(self.model, self.optim, fused)
+        schedule = make_schedule(optimizer, self.optim, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def compute_metrics(target: Target, prediction: Tensor, truth: Tensor) -> dict[str, float]:
+    """All of a target's metrics over the samples whose truth is known; NaN where a metric is not defined."""
+    prediction, truth = prediction.detach().float().cpu(), truth.cpu()
+    if truth.is_floating_point():
+        known = ~truth.isnan().any(-1)
+        prediction, truth = prediction[known], truth[known]
+        if target.spec.kind == "multilabel":
+            truth = truth.long()
+    metrics = target.metrics()
+    for metric in metrics.values():
+        metric.sync_on_compute = False  # every rank holds all the samples
+    metrics.update(prediction, truth)
+    return {name: float(value) for name, value in metrics.compute().items()}

@@ -1,0 +1,60 @@
+"""Predictions of a finished run for new samples, read from a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from crossfade.build import build, modality_specs
+from crossfade.data.manifest import ManifestSource
+from crossfade.errors import UserError
+from crossfade.evaluate import build_data, device_of, predictions_table, reopen_config, reopen_model, score
+from crossfade.runs import RunFolder, read_json
+
+
+def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint: str = "best") -> Path:
+    """Write one row per row of the manifest: ID, predicted value, probability per class; CSV or Parquet by suffix.
+
+    The manifest has the columns that the run's modalities were read from; the truth is not needed. Raises UserError
+    for a run or manifest that cannot be read.
+    """
+    output = output or folder / "predictions" / f"{manifest.stem}.csv"
+    if output.suffix not in (".csv", ".parquet"):
+        raise UserError(f"output={output}: write to a file that ends in .csv or .parquet.")
+    run = RunFolder.open(folder)
+    config = reopen_config(run)
+    fitted = read_json(run.preprocessing_file)
+    part = manifest_part(config.data.source or {}, manifest, config.data.on_error)
+    source = build(part, modalities=modality_specs(config), targets={}, seed=config.seed)
+    data = build_data(config, source=source, targets={})
+    rows = np.arange(len(data.frame.ids))
+    for name, transform in data.transforms.items():
+        transform.fitted = fitted["modalities"][name]
+    usable = data.samples.prepare([], rows.tolist(), config.data.on_error, fit=False)
+    data.split = {"predict": usable}
+    model = reopen_model(config, run, checkpoint)
+    table = predictions_table(model, score(model, data, "predict", device_of(config)), with_truth=False)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.suffix == ".csv":
+        table.to_csv(output, index=False)
+    else:
+        table.to_parquet(output, index=False)
+    Console().print(f"{len(table)} predictions written to [bold]{output}[/bold]", soft_wrap=True)
+    return output
+
+
+def manifest_part(source: dict[str, object], manifest: Path, on_error: str) -> dict[str, object]:
+    """The part that reads `manifest` with the column names of the run's own source, where that was a manifest too."""
+    if not manifest.is_file():
+        raise UserError(f"manifest={manifest}: no such file. Give a CSV or Parquet table.")
+    columns = {k: source[k] for k in ("id", "group") if source.get(k)}
+    return {
+        "_target_": f"{ManifestSource.__module__}.{ManifestSource.__qualname__}",
+        "manifest": str(manifest),
+        "root": str(manifest.parent),
+        "predict": True,
+        "on_error": on_error,
+        **columns,
+    }

@@ -1,0 +1,188 @@
+"""What a run prints and draws at its end: the table of results, the verdict, the figures, the next command."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from crossfade.analysis import figures
+from crossfade.analysis.classification_report import classification_report
+from crossfade.analysis.results_table import Row, results_table, short, to_markdown
+from crossfade.analysis.verdict import verdict
+from crossfade.config import RunConfig
+from crossfade.runs import RunFolder, write_json, write_text
+from crossfade.targets import KINDS
+
+console = Console()
+
+
+def rows_of(summary: Mapping[str, Any]) -> list[Row]:
+    """The table's rows: fused, each single modality, chance, Bayes bound."""
+    main = summary["main"]
+    rows = [_row(summary["fusion"], "fused", summary)]
+    rows += [_row(name, "single", single) for name, single in (summary.get("singles") or {}).items()]
+    rows.append(Row("chance", "chance", _known(summary["chance"]), {}))
+    if summary.get("bound"):
+        bound = summary["bound"]
+        rows.append(Row("Bayes bound", "bound", {main: bound["value"]}, {main: (bound["low"], bound["high"])}))
+    return rows
+
+
+def _row(label: str, role: Any, summary: Mapping[str, Any]) -> Row:
+    interval = summary.get("interval")
+    return Row(label, role, _known(summary["metrics"]), {summary["main"]: tuple(interval)} if interval else {})
+
+
+def _known(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], quiet: bool = False) -> None:
+    """Write the figures and the table of a run; print the table, the verdict and what to type next."""
+    rows = rows_of(summary)
+    main = summary["main"]
+    title = f"{summary['task']} · {summary['samples']['test']} test samples"
+    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main))
+    _draw(config, folder, summary, rows)
+    if quiet:
+        console.print(f"   {main} {_show(summary['metrics'][main])}  → {folder.path}")
+        return
+    console.print()
+    _print_tables(config, summary, rows, title)
+    sentence = _verdict(config, folder, summary)
+    if sentence:
+        write_text(folder.path / "verdict.txt", sentence + "\n")
+        console.print(sentence)
+    _goodbye(folder)
+
+
+def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row], title: str) -> None:
+    """One table a target, so that each fits a terminal."""
+    for name in config.task.targets:
+        main = f"{name}/{KINDS[config.target[name].kind].main}"
+        metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
+        console.print(results_table([row for row in rows if main in row.values], metrics, main, f"{name} · {title}"))
+
+
+def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> str | None:
+    """The sentence that compares the fused model with the best single modality, on the same samples."""
+    singles = summary.get("singles") or {}
+    target = config.target[config.task.targets[0]]
+    if not singles or target.kind != "multiclass":
+        return None
+    main = summary["main"]
+    best = max(singles, key=lambda name: singles[name]["metrics"][main] or -math.inf)
+    name = config.task.targets[0]
+    fused = folder.predictions("test")
+    single = RunFolder(folder.path / "singles" / best)
+    if not single.config_file.exists():  # trained by an earlier job of the sweep, which holds its predictions
+        return None
+    alone = single.predictions("test")
+    known = fused[f"{name}.truth"].notna()
+    classes = sorted(fused.loc[known, f"{name}.truth"].astype(str).unique())
+    number = {c: i for i, c in enumerate(classes)}
+
+    def coded(table: pd.DataFrame, column: str) -> Any:
+        return table.loc[known, f"{name}.{column}"].astype(str).map(number).fillna(-1).astype(int).to_numpy()
+
+    return verdict(
+        label=summary["fusion"],
+        best_label=best,
+        metric=main.rsplit("/", 1)[-1],
+        truth=coded(fused, "truth"),
+        predicted=coded(fused, "predicted"),
+        predicted_best=coded(alone, "predicted"),
+        groups=fused.loc[known, "group"].astype(str).to_numpy(),
+        classes=len(classes),
+    )
+
+
+def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:
+    predictions = folder.predictions("test")
+    main = summary["main"]
+    figures.comparison(rows, main, folder.figures / "comparison.png")
+    if folder.metrics_file.exists():
+        figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
+    for name in config.task.targets:
+        if config.target[name].kind != "multiclass":
+            continue
+        known = predictions[predictions[f"{name}.truth"].notna()]
+        columns = [c for c in map(str, known) if c.startswith(f"{name}.p(")]
+        classes = [c[len(name) + 3 : -1] for c in columns]
+        truth = known[f"{name}.truth"].astype(str).to_numpy()
+        predicted = known[f"{name}.predicted"].astype(str).to_numpy()
+        figures.confusion_matrix(truth, predicted, classes, folder.figures / f"confusion_{name}.png")
+        figures.reliability(known[columns].to_numpy(), truth, classes, folder.figures / f"reliability_{name}.png")
+        report = classification_report(truth, predicted, classes)
+        write_text(folder.path / f"report_{name}.txt", report.text)
+        write_json(folder.path / f"report_{name}.json", report.values)
+
+
+def finish_cross_validation(
+    config: RunConfig, folder: RunFolder, summaries: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Mean ± standard deviation over the folds, of the fused model and of each single modality."""
+    first = summaries[0]
+    summary = {
+        **{key: first[key] for key in ("name", "task", "modalities", "fusion", "alpha", "main", "higher_is_better")},
+        **_over_folds(summaries),
+        "chance": _over_folds([{"metrics": s["chance"]} for s in summaries])["metrics"],
+        "bound": None,
+        "folds": [{"metrics": s["metrics"], "samples": s["samples"]} for s in summaries],
+        "samples": {"test": sum(s["samples"]["test"] for s in summaries)},
+    }
+    main = summary["main"]
+    summary["interval"] = None
+    if first.get("singles"):
+        summary["singles"] = {
+            name: {**_over_folds([s["singles"][name] for s in summaries]), "main": main} for name in first["singles"]
+        }
+    folder.write_summary(summary)
+    rows = rows_of(summary)
+    spread = {summary["fusion"]: summary["sd"]} | {n: s["sd"] for n, s in (summary.get("singles") or {}).items()}
+    title = f"{summary['task']} · mean of {len(summaries)} folds · {summary['samples']['test']} samples"
+    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main))
+    _print_tables(config, summary, rows, title)
+    for label, sd in spread.items():
+        value = summary["metrics"] if label == summary["fusion"] else summary["singles"][label]["metrics"]
+        console.print(f"{label:<14} {main}  {_show(value[main])} ± {_show(sd[main])} (sd over folds)")
+    _goodbye(folder)
+    return summary
+
+
+def _over_folds(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    mean, sd = {}, {}
+    for name in summaries[0]["metrics"]:
+        values = [s["metrics"][name] for s in summaries if s["metrics"][name] is not None]
+        mean[name] = statistics.fmean(values) if values else None
+        sd[name] = statistics.stdev(values) if len(values) > 1 else None
+    return {"metrics": mean, "sd": sd}
+
+
+def print_evaluation(folder: RunFolder, result: Mapping[str, Any], seconds: float) -> None:
+    """The metrics of an evaluation, beside those that the run recorded where it is the same split and checkpoint."""
+    recorded: Mapping[str, Any] = {}
+    if folder.summary_file.exists():
+        summary = folder.summary()
+        if result["split"] == "test" and result["checkpoint"] == summary.get("checkpoint"):
+            recorded = summary["metrics"]
+    console.print(f"{folder.path} · {result['checkpoint']}.ckpt · {result['samples']} {result['split']} samples")
+    for name, value in result["metrics"].items():
+        beside = recorded.get(name)
+        same = "" if beside is None else ("  as recorded" if beside == value else f"  recorded: {beside!r}")
+        console.print(f"  {name:<34} {value!r}{same}", highlight=False)
+    console.print(f"[dim]{seconds:.1f} s[/dim]")
+
+
+def _goodbye(folder: RunFolder) -> None:
+    console.print(f"\nRun folder: [bold]{folder.path}[/bold]", soft_wrap=True)
+    console.print(f"Next:       crossfade evaluate run={folder.path}", soft_wrap=True, highlight=False)
+
+
+def _show(value: float | None) -> str:
+    return "–" if value is None else short(value)

@@ -1,0 +1,25 @@
+"""A run's folder: all that a run knows of itself, and all that is needed to reopen it. Imports no torch.
+
+    <parent>/<YYYY-MM-DD_HH-MM-SS>_<name>/
+        config.yaml             the resolved config, plain values only
+        overrides.txt           what the user typed, one override a line
+        environment.json        git state, package versions, hardware, command line, start (UTC)
+        git.diff                changes that are not committed, where there are any
+        metrics.csv             epoch, step, then one column per metric
+        summary.json            the numbers at the end of the run
+        preprocessing.json      what was learned from the training split (vocabulary, means, classes)
+        predictions/<split>.csv or .parquet
+        figures/                PNG
+        checkpoints/            weights and plain data
+        run.log                 what Python's logging and warnings said
+        status.json             running | finished | failed | interrupted
+
+Every file is written beside its place and moved there, so that a run killed at any moment leaves whole files.
+"""
+
+from crossfade.runs.create import new_folder
+from crossfade.runs.files import read_json, write_bytes, write_json, write_text
+from crossfade.runs.folder import RunFolder
+from crossfade.runs.status import Status
+
+__all__ = ["RunFolder", "Status", "new_folder", "read_json", "write_bytes", "write_json", "write_text"]

@@ -1,0 +1,70 @@
+"""The table at the end of a sweep: each job's main metric, the best first, failed jobs last with their error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+LOWER_IS_BETTER = ("loss", "mae", "rmse", "mse", "calibration_error")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job: the value of its main metric with its interval, or its error."""
+
+    folder: Path
+    metric: str = ""
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    error: str | None = None
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> Outcome:
+        """Read from the job's summary.json; without one the job failed."""
+        path = folder / "summary.json"
+        if not path.is_file():
+            return cls(folder, error="ended without a summary.json")
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        interval = summary.get("interval")
+        return cls(folder, summary["main"], summary["metrics"][summary["main"]], tuple(interval) if interval else None)
+
+
+def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The best value first (the largest, or the smallest of an error), then those without one, in their order."""
+
+    def rank(outcome: Outcome) -> tuple[bool, float]:
+        if outcome.error is not None or outcome.value is None:
+            return True, 0.0
+        return False, outcome.value if outcome.metric.endswith(LOWER_IS_BETTER) else -outcome.value
+
+    return sorted(outcomes, key=rank)
+
+
+def show_table(outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Print the jobs' table and the sweep's folder."""
+    metrics = sorted({outcome.metric for outcome in outcomes if outcome.metric})
+    table = Table(title=f"{len(outcomes)} jobs", title_justify="left")
+    table.add_column("job", overflow="fold")
+    table.add_column(
+        metrics[0].rpartition("/")[2].replace("_", " ") if len(metrics) == 1 else "main metric", justify="right"
+    )
+    table.add_column("95 % interval", justify="right", overflow="fold")
+    for outcome in ranked(outcomes):
+        if outcome.error is not None:
+            first = outcome.error.splitlines()[0] if outcome.error else "unknown error"
+            table.add_row(Text(outcome.folder.name), Text("failed", style="red"), Text(first, overflow="fold"))
+            continue
+        name = f"{outcome.metric} " if len(metrics) > 1 else ""
+        value = "–" if outcome.value is None else f"{outcome.value:.3f}"
+        interval = "" if outcome.interval is None else "{:.3f} – {:.3f}".format(*outcome.interval)
+        table.add_row(Text(outcome.folder.name), f"{name}{value}", interval)
+    console = Console()
+    console.print()
+    console.print(table)
+    console.print(f"Sweep folder: {folder}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,120 @@
+"""One of C classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+)
+
+from crossfade.errors import UserError, did_you_mean
+from crossfade.specs import TargetSpec
+from crossfade.targets.base import Target
+from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
+
+
+class MultiClass(Target):
+    """p = softmax(W·LN(r) + b), cross-entropy with optional class weights and label smoothing.
+
+    Balanced accuracy is the mean recall of the classes that occur; AUROC is one against the rest, averaged;
+    calibration error is the expected one over 15 equal bins (Guo et al. 2017, arXiv:1706.04599, eq. 3).
+    """
+
+    main = "balanced_accuracy"
+    class_weights: Tensor
+
+    def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int) -> None:
+        self.classes: list[str] = fitted["classes"]
+        super().__init__(spec, fitted, width, len(self.classes))
+        weights = torch.ones(len(self.classes))
+        if spec.class_weights == "balanced":
+            counts = torch.tensor(fitted["counts"], dtype=torch.float32)
+            weights = counts.sum() / (len(counts) * counts.clamp(min=1))
+        self.register_buffer("class_weights", weights, persistent=False)
+
+    @staticmethod
+    def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
+        counts = Counter(str(t) for t in truths if t is not None)
+        classes = spec.classes or sorted(counts)
+        if len(classes) < 2:
+            raise UserError(
+                f"target.{spec.name}: the training split holds {len(classes)} class(es) "
+                f"({', '.join(classes) or 'none'}), at least two are needed. Check the target's column and the split."
+            )
+        empty = [c for c in classes if not counts[c]]
+        if empty:
+            raise UserError(
+                f"target.{spec.name}: no sample of class {', '.join(map(repr, empty))} in the training split. "
+                f"Leave it out of target.{spec.name}.classes, or split otherwise (data.split, seed, data.fold)."
+            )
+        return {"classes": list(classes), "counts": [counts[c] for c in classes]}
+
+    @staticmethod
+    def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
+        number = {c: i for i, c in enumerate(fitted["classes"])}
+        unseen = sorted({str(t) for t in truths if t is not None and str(t) not in number})
+        if unseen:
+            raise UserError(
+                f"target.{spec.name}: label(s) {', '.join(map(repr, unseen))} unseen in training, "
+                f"where the classes are {', '.join(map(repr, fitted['classes']))}.{did_you_mean(unseen[0], number)} "
+                "Mend the labels, split otherwise, or drop those samples."
+            )
+        return torch.tensor([-1 if t is None else number[str(t)] for t in truths])
+
+    def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """log Σ_g w_g·softmax(o_g)."""
+        share = weight.clamp(min=torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
+        return (outputs.log_softmax(-1) + share).logsumexp(1)
+
+    def loss(self, output: Tensor, truth: Tensor) -> Tensor:
+        known = truth >= 0
+        label = truth.clamp(min=0)
+        each = cross_entropy(output.float(), label, reduction="none", label_smoothing=self.spec.label_smoothing)
+        each = each * self.class_weights[label] * known
+        return each.sum() / known.sum().clamp(min=1)
+
+    def prediction(self, output: Tensor) -> Tensor:
+        return output.float().softmax(-1)
+
+    def metrics(self) -> MetricCollection:
+        c: dict[str, Any] = {"num_classes": len(self.classes), "ignore_index": -1, "validate_args": False}
+        return MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(average="micro", **c),
+                "balanced_accuracy": BalancedAccuracy(**c),
+                "precision": MulticlassPrecision(average="macro", **c),
+                "recall": MulticlassRecall(average="macro", **c),
+                "f1": MulticlassF1Score(average="macro", **c),
+                "auroc": ClassAUROC(**c),
+                "calibration_error": MulticlassCalibrationError(n_bins=15, **c),
+            },
+            compute_groups=True,
+        )
+
+    def chance(self, truth: Tensor) -> Tensor:
+        """The class shares of the training split, for every sample."""
+        share = torch.tensor(self.fitted["counts"], dtype=torch.float32)
+        return (share / share.sum()).expand(len(truth), -1)
+
+    def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
+        name = self.spec.name
+        table: dict[str, Any] = {}
+        if truth is not None:
+            table[f"{name}.truth"] = [self.classes[i] if i >= 0 else None for i in truth]
+        table[f"{name}.predicted"] = [self.classes[i] for i in prediction.argmax(1)]
+        for i, label in enumerate(self.classes):
+            table[f"{name}.p({label})"] = prediction[:, i]
+        return pd.DataFrame(table)

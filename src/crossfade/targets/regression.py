@@ -1,0 +1,79 @@
+"""One or several numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
+
+from crossfade.errors import UserError
+from crossfade.specs import TargetSpec
+from crossfade.targets.base import Target
+
+
+class Regression(Target):
+    """ŷ = sd·(W·LN(r) + b) + mean, in the target's unit; Huber loss on the standardised value (δ = 1).
+
+    Mean and sd are those of the training split. Huber 1964, doi:10.1214/aoms/1177703732.
+    """
+
+    main = "mae"
+    higher_is_better = False
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int) -> None:
+        super().__init__(spec, fitted, width, len(fitted["mean"]))
+        self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)
+        self.register_buffer("sd", torch.tensor(fitted["sd"]), persistent=False)
+
+    @staticmethod
+    def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
+        rows = np.array([np.atleast_1d(t) for t in truths if t is not None], dtype=np.float64)
+        if len(rows) < 2:
+            raise UserError(f"target.{spec.name}: fewer than two known values in the training split. Check its column.")
+        sd = rows.std(0)
+        return {"mean": rows.mean(0).tolist(), "sd": np.where(sd > 0, sd, 1.0).tolist()}
+
+    @staticmethod
+    def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
+        unknown = [float("nan")] * len(fitted["mean"])
+        return torch.tensor([unknown if t is None else np.atleast_1d(t).tolist() for t in truths], dtype=torch.float32)
+
+    def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """Σ_g w_g·o_g."""
+        return (outputs * weight.unsqueeze(-1)).sum(1)
+
+    def loss(self, output: Tensor, truth: Tensor) -> Tensor:
+        known = ~truth.isnan()
+        wanted = (truth.nan_to_num(0.0) - self.mean) / self.sd
+        each = smooth_l1_loss(output.float(), wanted, reduction="none")
+        return (each * known).sum() / known.sum().clamp(min=1)
+
+    def prediction(self, output: Tensor) -> Tensor:
+        return output.float() * self.sd + self.mean
+
+    def metrics(self) -> MetricCollection:
+        return MetricCollection({"mae": MeanAbsoluteError(), "rmse": MeanSquaredError(squared=False), "r2": R2Score()})
+
+    def chance(self, truth: Tensor) -> Tensor:
+        """The training split's mean, for every sample."""
+        return self.mean.expand(len(truth), -1)
+
+    def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
+        name, many = self.spec.name, prediction.shape[1] > 1
+        column = self.spec.column
+        parts = column if isinstance(column, list) else [str(i) for i in range(prediction.shape[1])]
+        table = {}
+        for i, part in enumerate(parts):
+            suffix = f"[{part}]" if many else ""
+            if truth is not None:
+                table[f"{name}.truth{suffix}"] = truth[:, i]
+            table[f"{name}.predicted{suffix}"] = prediction[:, i]
+        return pd.DataFrame(table)

@@ -1,0 +1,179 @@
+"""One training: a checked config and prepared data → weights in a run folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+
+from crossfade.build import build, build_model
+from crossfade.checkpoint import AtomicCheckpointIO, clean
+from crossfade.config import RunConfig
+from crossfade.data.module import DataModule
+from crossfade.features import compute_features
+from crossfade.module import FusionModule
+from crossfade.progress import EpochProgress
+from crossfade.runs import RunFolder
+from crossfade.targets import KINDS
+from crossfade.tracking import make_loggers
+
+log = logging.getLogger("crossfade")
+
+
+def main_metric(config: RunConfig) -> tuple[str, str]:
+    """The metric that checkpoints are chosen by, "val/<target>/<metric>", and "max" or "min"."""
+    name = config.task.targets[0]
+    kind = KINDS[config.target[name].kind]
+    if config.callbacks.monitor not in (None, "auto"):
+        lower = config.callbacks.monitor.rsplit("/", 1)[-1] in ("loss", "mae", "rmse", "calibration_error")
+        return config.callbacks.monitor, "min" if lower else "max"
+    return f"val/{name}/{kind.main}", "max" if kind.higher_is_better else "min"
+
+
+def train(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:
+    """Train in this process, or in one process per device where `trainer.strategy` asks for several.
+
+    Continues from the folder's last checkpoint if it has one. Raises UserError when the loss turns NaN.
+    """
+    if processes(config) > 1 and "LOCAL_RANK" not in os.environ and "SLURM_PROCID" not in os.environ:
+        launch(config, folder)
+    else:
+        fit(config, folder, data, label)
+
+
+def processes(config: RunConfig) -> int:
+    """How many processes on this machine the trainer asks for."""
+    if config.trainer.strategy not in ("ddp", "fsdp"):
+        return 1
+    if config.trainer.devices == "auto":
+        return max(1, torch.cuda.device_count())
+    return int(config.trainer.devices)
+
+
+def launch(config: RunConfig, folder: RunFolder) -> None:
+    """Start one process per device with torchrun, each on this run folder, and wait.
+
+    The ranks are told the folder and nothing else: none of them sees the command line, so no sweep starts twice.
+    """
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *(f"--nproc-per-node={processes(config)}", "-m", "crossfade.rank", str(folder.path)),
+    ]
+    threads = max(1, (os.cpu_count() or 1) // processes(config))
+    done = subprocess.run(command, env={"OMP_NUM_THREADS": str(threads), **os.environ}, check=False)
+    if done.returncode:
+        raise RuntimeError(f"A process of the distributed training failed (exit code {done.returncode}), see above.")
+
+
+def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:
+    """Build the model and run Lightning's fit in this process."""
+    quiet()
+    clean(folder.checkpoints)
+    model = build_model(config, data.fitted)
+    module = FusionModule(model, config.optim, config.seed, config.trainer.compile)
+    last = folder.checkpoints / "last.ckpt"
+    rows = torch.cat([torch.from_numpy(data.split[s]) for s in ("train", "val")]).numpy()
+    compute_features(model, data.samples, rows, data.batch_size)
+    trainer = make_trainer(config, folder, label)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)
+    except SystemExit as end:  # Lightning answers Ctrl-C by exiting; let the run's status tell it from a failure
+        raise KeyboardInterrupt from end
+    finally:
+        data.samples.features.clear()
+    for logger in trainer.loggers:
+        logger.finalize("success")
+
+
+def make_trainer(config: RunConfig, folder: RunFolder, label: str) -> pl.Trainer:
+    """Lightning's Trainer as the config has it."""
+    t = config.trainer
+    monitor, mode = main_metric(config)
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            dirpath=folder.checkpoints,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            save_last=True,
+            save_top_k=1,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+        ),
+        SaveOnInterrupt(folder.checkpoints / "interrupted.ckpt"),
+    ]
+    if t.progress:
+        callbacks.append(EpochProgress(label, monitor))
+    if config.callbacks.early_stopping is not None:
+        callbacks.append(EarlyStopping(monitor=monitor, mode=mode, patience=config.callbacks.early_stopping))
+    if config.callbacks.ema is not None:
+        callbacks.append(EMAWeightAveraging(decay=config.callbacks.ema))
+    strategy: Any = t.strategy
+    if t.strategy == "ddp":
+        # late fusion leaves no parameter unused either; a frozen encoder's need no gradient at all
+        strategy = pl.strategies.DDPStrategy(find_unused_parameters=False)
+    elif t.strategy == "fsdp":
+        strategy = pl.strategies.FSDPStrategy(state_dict_type="full")
+    limit: float | int = 1.0 if t.limit_batches is None else t.limit_batches
+    return pl.Trainer(
+        accelerator=t.accelerator,
+        devices=t.devices,
+        num_nodes=t.nodes,
+        strategy=strategy,
+        precision=t.precision,
+        max_epochs=t.epochs,
+        gradient_clip_val=t.gradient_clip or None,
+        accumulate_grad_batches=t.accumulate,
+        deterministic="warn" if t.deterministic == "warn" else bool(t.deterministic),
+        limit_train_batches=limit,
+        limit_val_batches=limit,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # data.order gives each rank its part
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=10**9,  # metrics are logged once an epoch
+        logger=make_loggers(config.logger, build, folder, config.dump()),
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder.path,
+    )
+
+
+class SaveOnInterrupt(Callback):
+    """Ctrl-C in the middle of an epoch keeps the weights of that moment, for a look at them.
+
+    Resuming starts from last.ckpt, at an epoch's end, so that the result is that of an uninterrupted run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt):
+            trainer.save_checkpoint(self.path)
+
+
+def quiet() -> None:
+    """Silence Lightning's advice that does not hold here."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.accelerators.cuda").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric.utilities.distributed").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # samples are served as whole batches from memory
+        ".*exists and is not empty.*",  # a resumed run's folder is not
+        ".*`isinstance\\(treespec, LeafSpec\\)`.*",
+        ".*Trying to infer the `batch_size`.*",
+        ".*GPU available but not used.*",
+        ".*recommended to use `self.log.*sync_dist.*",  # every rank validates on all samples
+        ".*module\\(s\\) in eval mode at the start.*",  # frozen encoders are meant to be
+        ".*smaller than the logging interval.*",  # metrics are logged once an epoch
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,121 @@
+"""Any timm model, any number of channels, weights from a file."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import timm
+import torch
+from huggingface_hub import constants
+
+import tiny
+from crossfade.errors import UserError
+from crossfade.specs import ModalitySpec
+
+FAMILIES = [
+    "test_vit",
+    "test_byobnet",
+    "test_convnext",
+    "test_efficientnet_gn",
+    "test_resnet",
+    "test_mambaout",  # channels last, as Swin
+    pytest.param("mobilenetv4_conv_small_050", marks=pytest.mark.slow),  # its head is wider than its features
+]
+
+
+def encoder(model, channels=1, size=64, **fields):
+    torch.manual_seed(0)
+    spec = ModalitySpec(name="scan", kind="image", channels=channels, size=size)
+    return tiny.made(tiny.part("encoder/image", "timm", model=model, **fields), spec=spec, fitted={})
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_families(model):
+    made = encoder(model, pool="none").eval()
+    x = torch.randn(2, 1, 64, 64)
+    with torch.no_grad():
+        tokens, mask = made(x)
+        pooled = made.body.forward_features(x)
+    assert tokens.shape == (2, tokens.shape[1], made.width)
+    assert mask.all()
+    grid = {"test_vit": 16}.get(model, 4)  # 64 pixels: patches of 16, or a stride of 32
+    assert tokens.shape[1] == grid
+    # each token is the feature vector at one place: D channels, whichever axis timm keeps them on
+    places = pooled[:, made.body.num_prefix_tokens :] if pooled.ndim == 3 else pooled
+    if pooled.ndim == 4 and pooled.shape[1] == made.width:
+        places = pooled.movedim(1, -1)
+    torch.testing.assert_close(tokens, places.reshape(2, -1, made.width))
+
+
+@pytest.mark.parametrize("model", ["test_vit", "test_resnet"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 12])
+def test_any_number_of_channels(model, channels):
+    made = encoder(model, channels, 32).eval()
+    x = torch.randn(1, channels, 32, 32)
+    changed = x + torch.eye(channels).view(channels, channels, 1, 1)  # row c: another channel c
+    with torch.no_grad():
+        out = made(torch.cat([x, changed]))[0].flatten(1)
+    assert all(not torch.allclose(row, out[0], atol=1e-4) for row in out[1:])  # each is looked at
+
+
+def test_the_batch_norms_statistics_of_a_frozen_encoder_stay():
+    made = encoder("test_byobnet", frozen=True)
+    made.freeze()
+    statistics = {name: b.clone() for name, b in made.named_buffers() if "running" in name}
+    assert statistics
+    made.train()
+    made(torch.randn(8, 1, 64, 64) * 9 + 5)
+    assert all(torch.equal(statistics[name], b) for name, b in made.named_buffers() if "running" in name)
+
+
+@pytest.mark.parametrize(("model", "first"), [("test_resnet", "conv1.0"), ("test_vit", "patch_embed.proj")])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_weights_from_a_local_file_with_the_channels_adapted(tmp_path, model, first, channels):
+    torch.manual_seed(1)
+    given = timm.create_model(model)
+    path = tmp_path / "weights.pth"
+    torch.save(given.state_dict(), path)
+    made = encoder(model, channels, 160, weights=str(path))  # the size that the weights were trained at
+    before = made.body.state_dict()
+    made.load_given_weights()
+    assert made.pretrained
+    own, theirs = made.body.state_dict(), given.state_dict()
+    adapted = own.pop(f"{first}.weight")
+    original = theirs[f"{first}.weight"]
+    expected = original.sum(1, keepdim=True) if channels == 1 else original
+    torch.testing.assert_close(adapted, expected)
+    assert all(torch.equal(value, theirs[name]) for name, value in own.items())
+    assert any(not torch.equal(value, before[name]) for name, value in own.items())
+    made.freeze()
+    assert made(torch.randn(1, channels, 160, 160))[0].isfinite().all()
+
+
+def test_a_weights_file_that_is_not_there_or_not_for_this_model(tmp_path):
+    with pytest.raises(UserError, match=r"encoder\.image\.weights=.*no such file"):
+        encoder("test_vit", weights=str(tmp_path / "none.pth")).load_given_weights()
+    torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "resnet.pth")
+    with pytest.raises(UserError, match=r"encoder\.image\.weights=.*resnet\.pth: cannot be used: .*layers of test_vit"):
+        encoder("test_vit", weights=str(tmp_path / "resnet.pth")).load_given_weights()
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(UserError, match=r"encoder\.image\.weights=.*text\.pth: cannot be used"):
+        encoder("test_vit", weights=str(tmp_path / "text.pth")).load_given_weights()
+
+
+def test_an_unknown_model_is_named_with_the_nearest():
+    with pytest.raises(UserError, match=r'timm has no such model\. Did you mean "resnet18"\?'):
+        encoder("resnet-18")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://192.0.2.1", "http://no-such-host.invalid"])
+@pytest.mark.parametrize("offline", [True, False])
+def test_out_of_the_hubs_reach_it_says_so_at_once(monkeypatch, tmp_path, endpoint, offline):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    made = encoder("test_vit", pretrained=True)
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"encoder\.image\.model=test_vit.*out of reach.*pretrained=false"):
+        made.load_given_weights()
+    assert time.monotonic() - start < 2.0
+    assert offline == constants.HF_HUB_OFFLINE

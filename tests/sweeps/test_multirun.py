@@ -1,0 +1,96 @@
+"""`train -m`, through Hydra, with the training replaced by a fake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from test_cli import outcome, runs  # noqa: F401  the fixture
+
+
+@pytest.fixture
+def jobs(runs: list) -> list:  # noqa: F811
+    return runs
+
+
+def test_each_distinct_job_runs_once_in_a_folder_of_the_sweep(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=weighted,sum,max", "alpha=0.1,0.5,0.9") == 0
+    shown = capsys.readouterr().out
+    assert "9 jobs, 5 distinct: α plays no part in max, sum" in shown
+    assert [folder.name for _, folder, _ in jobs] == [
+        "00_fusion=weighted,alpha=0.1",
+        "01_fusion=weighted,alpha=0.5",
+        "02_fusion=weighted,alpha=0.9",
+        "03_fusion=sum",
+        "04_fusion=max",
+    ]
+    (sweep,) = {folder.parent for _, folder, _ in jobs}
+    assert sweep.parent == Path("logs/sweeps")
+    assert {config.group for config, _, _ in jobs} == {sweep.name}
+    assert {config.singles_cache for config, _, _ in jobs} == {str(sweep / "singles")}
+    assert jobs[1][2] == ["fusion=weighted", "alpha=0.5"]
+    assert jobs[3][2] == ["fusion=sum"]
+    rows = [line for line in shown.splitlines() if "_fusion=" in line and "│" in line]
+    assert [row.split(",")[1].split(" ")[0] for row in rows[:2]] == ["alpha=0.9", "alpha=0.5"]
+    assert not Path("multirun").exists()
+
+
+def test_alpha_that_no_job_uses_is_a_mistake(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=sum,max", "alpha=0.5") == 2
+    assert "alpha=0.5: fusion=sum has no α." in capsys.readouterr().err
+    assert not jobs
+
+
+def test_a_fixed_alpha_goes_to_the_jobs_that_use_it(jobs: list) -> None:
+    assert outcome("-m", "fusion=sum,weighted", "alpha=0.5") == 0
+    assert [config.alpha for config, _, _ in jobs] == [None, 0.5]
+
+
+def test_all_jobs_are_checked_before_the_first_starts(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "seed=0,-1", "core.heads=4,3") == 2
+    shown = capsys.readouterr().err
+    assert "seed=-1: must be at least 0." in shown
+    assert "core.heads=3: must divide width=64." in shown
+    assert not jobs
+    assert not Path("logs").exists()
+
+
+def test_wrong_options_and_keys_of_a_sweep_are_said_together(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=sum,maxx", "sede=1") == 2
+    shown = capsys.readouterr().err
+    assert 'fusion=maxx: there is no such fusion. Did you mean "max"?' in shown
+    assert 'sede: unknown key. Did you mean "seed"?' in shown
+
+
+def test_a_failing_job_does_not_stop_the_others(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "name=broken", "seed=0,1") == 1
+    shown = capsys.readouterr()
+    assert "ValueError: boom" in shown.out
+    assert "Error: ValueError: boom (stack trace in " in shown.err
+
+
+def test_a_label_makes_no_new_job(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "name=one,two") == 0
+    assert "2 jobs, 1 distinct: name plays no part" in capsys.readouterr().out
+    assert len(jobs) == 1
+
+
+def test_a_sweep_goes_where_the_user_says(jobs: list) -> None:
+    assert outcome("-m", "seed=0,1", "hydra.sweep.dir=my/sweep") == 0
+    assert [folder for _, folder, _ in jobs] == [Path("my/sweep/00_seed=0"), Path("my/sweep/01_seed=1")]
+
+
+def test_folder_names_are_bounded_and_safe(jobs: list) -> None:
+    long = "task.modalities=[ct,ultrasound],[ct,mri,ultrasound,note,vitals]"
+    assert outcome("-m", long, "encoder.text.dropout=0.125", "data.source={patients: 20},{patients: 30}") == 0
+    assert len(jobs) == 4
+    for _, folder, _ in jobs:
+        assert len(folder.name) <= 80
+        assert folder.parent.parent == Path("logs/sweeps")
+        assert folder.is_dir()
+
+
+def test_a_group_of_the_users_own_is_kept(jobs: list) -> None:
+    assert outcome("-m", "seed=0,1", "group=mine") == 0
+    assert {config.group for config, _, _ in jobs} == {"mine"}

@@ -1,0 +1,153 @@
+"""Checkpoints: whole or not at all, plain data only, and clear words for what does not fit."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from crossfade.checkpoint import AtomicCheckpointIO, clean, load_weights, read_checkpoint
+from crossfade.errors import UserError
+
+
+def save(model, path):
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    AtomicCheckpointIO().save_checkpoint({"state_dict": state, "epoch": 3}, path)
+    return path
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    path = save(tiny.model(seed=1), tmp_path / "new" / "last.ckpt")
+    model = tiny.model(seed=2)
+    load_weights(model, path)
+    saved = tiny.model(seed=1).state_dict()
+    assert all(torch.equal(v, saved[k]) for k, v in model.state_dict().items())
+    assert read_checkpoint(path)["epoch"] == 3
+    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("at", ["writing", "flushing", "renaming"])
+def test_an_end_in_the_middle_leaves_the_old_one(tmp_path, monkeypatch, at):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
+
+    def half(checkpoint, file):
+        file.write(b"half a checkpoint")
+        raise KeyboardInterrupt
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    if at == "writing":
+        monkeypatch.setattr(torch, "save", half)
+    else:
+        monkeypatch.setattr("os.fsync" if at == "flushing" else "os.replace", end)
+    with pytest.raises(KeyboardInterrupt):
+        AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
+    assert read_checkpoint(path) == {"epoch": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_one_and_is_not_hidden(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
+    assert read_checkpoint(path) == {"epoch": 1}
+
+
+def test_clean_removes_what_a_killed_process_left(tmp_path):
+    (tmp_path / ".last.ckpt.123.tmp").write_bytes(b"half")
+    (tmp_path / "last.ckpt").write_bytes(b"whole")
+    clean(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated_at_any_place_it_says_so_and_names_the_others(tmp_path, share):
+    whole = save(tiny.model(("table",)), tmp_path / "best.ckpt").read_bytes()
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(UserError, match=r"last\.ckpt: not a readable checkpoint.*truncated.*best"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"no checkpoint", b"PK\x03\x04 nor a zip", b"\x80\x02]q\x00.", b"{}"])
+def test_other_files_are_no_checkpoints(tmp_path, content):
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"last\.ckpt"):
+        load_weights(tiny.model(("table",)), path)
+
+
+@pytest.mark.parametrize("content", [{"epoch": 1}, torch.zeros(3), [1, 2], {"state_dict": [1]}])
+def test_other_things_that_torch_saved_are_no_checkpoints(tmp_path, content):
+    path = tmp_path / "last.ckpt"
+    torch.save(content, path)
+    with pytest.raises(UserError, match=r"last\.ckpt: .*no checkpoint of Crossfade"):
+        load_weights(tiny.model(("table",)), path)
+
+
+def test_a_missing_one_names_those_that_are_there(tmp_path):
+    save(tiny.model(("table",)), tmp_path / "best.ckpt")
+    with pytest.raises(UserError, match=r"no such checkpoint\. This run has: best\."):
+        read_checkpoint(tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match="none yet"):
+        read_checkpoint(tmp_path / "nowhere" / "last.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"modalities": ("camera", "table")}, "only here: .*camera"),
+        ({"modalities": ("table",), "core": "none"}, "only there: core"),
+        ({"modalities": ("table",), "targets": ("kind",)}, "only there: targets.signs"),
+    ],
+)
+def test_of_another_architecture_it_names_the_first_differences(tmp_path, other, says):
+    path = save(tiny.model(("table",)), tmp_path / "last.ckpt")
+    model = tiny.model(**other)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(UserError, match=f"(?s)another architecture.*{says}"):
+        load_weights(model, path)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_of_another_width_it_names_the_shapes(tmp_path):
+    state = {f"model.{k}": v for k, v in tiny.model(("table",)).state_dict().items()}
+    state["model.targets.kind.head.1.weight"] = torch.zeros(5, tiny.WIDTH)
+    torch.save({"state_dict": state}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"targets\.kind\.head\.1\.weight is \(5, 16\) there, \(3, 16\) here"):
+        load_weights(tiny.model(("table",)), tmp_path / "last.ckpt")
+
+
+class Code:
+    """Runs when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_file_does_not_run(tmp_path, zipped):
+    mark, path = tmp_path / "ran", tmp_path / "last.ckpt"
+    if zipped:
+        torch.save({"state_dict": Code(mark)}, path)
+    else:
+        path.write_bytes(pickle.dumps({"state_dict": Code(mark)}))
+    with pytest.raises(UserError, match="not a readable checkpoint"):
+        read_checkpoint(path)
+    assert not mark.exists()
+    torch.load(path, weights_only=False) if zipped else pickle.loads(path.read_bytes())
+    assert mark.exists()  # it would have

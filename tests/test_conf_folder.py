@@ -1,0 +1,106 @@
+"""Every YAML of the config folder composes, passes the check, and fits the signature of the class it names."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossfade.config import compose, groups
+from crossfade.config.folder import conf_folder, default_choices, read_option
+
+OPTIONS = [(group, option) for group, options in groups().items() for option in options]
+
+# what build.py gives beside the YAML's fields
+GIVEN = {
+    "encoder": ("spec", "fitted"),
+    "fusion": ("modalities", "width", "tokens"),
+    "core": ("width", "length"),
+    "source": ("modalities", "targets", "seed"),
+    "logger": ("folder", "config"),
+    "data": ("source", "transforms", "targets", "seed", "folds"),
+}
+# fields of `data` that say where the source finds its files, and are no arguments of the DataModule
+ONLY_SOURCE = ("root", "manifest", "schema", "source")
+
+
+def parts(group: str, option: str) -> list[tuple[str, dict[str, Any]]]:
+    """The parts in a YAML, each with the word for what it is."""
+    node = read_option(group, option)
+    if group == "task":
+        data = dict(node["data"])
+        return [
+            ("source", data["source"]),
+            ("data", {key: value for key, value in data.items() if key not in ONLY_SOURCE}),
+        ]
+    if group == "logger":
+        return [("logger", fields) for fields in node.values()]
+    return [(group.split("/")[0], node)] if "_target_" in node else []
+
+
+PARTS = [
+    pytest.param(kind, fields, id=f"{group}={option}:{kind}")
+    for group, option in OPTIONS
+    for kind, fields in parts(group, option)
+]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, list[str]]:
+    """What a task needs that has no default."""
+    manifest = tmp_path / "my.csv"
+    manifest.write_text("id,age,label\na,1,x\n", encoding="utf-8")
+    manifest.with_suffix(".yaml").write_text(
+        "id: id\nmodalities: {age: {kind: table, column: [age]}}\n"
+        "targets: {label: {kind: multiclass, column: label}}\n",
+        encoding="utf-8",
+    )
+    return {"custom": [f"data.manifest={manifest}"], "root": [f"data.root={tmp_path}"]}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=[f"{g}={o}" for g, o in OPTIONS])
+def test_every_option_composes_and_passes(group: str, option: str, settings: dict[str, list[str]]) -> None:
+    needed = settings.get(option, []) if group == "task" else []
+    if group == "task" and read_option(group, option)["data"].get("root") == "???":
+        needed = settings["root"]
+    config = compose(f"{group}={option}", *needed)
+    assert config.task.modalities
+
+
+@pytest.mark.parametrize(("kind", "fields"), PARTS)
+def test_every_field_is_an_argument_of_its_class(kind: str, fields: dict[str, Any]) -> None:
+    module, _, name = fields["_target_"].rpartition(".")
+    signature = inspect.signature(getattr(importlib.import_module(module), name))
+    own = {key: value for key, value in fields.items() if key != "_target_"}
+    signature.bind(**dict.fromkeys(GIVEN[kind]), **own)
+
+
+@pytest.mark.parametrize(("kind", "fields"), PARTS)
+def test_every_default_is_that_of_its_class(kind: str, fields: dict[str, Any]) -> None:
+    module, _, name = fields["_target_"].rpartition(".")
+    signature = inspect.signature(getattr(importlib.import_module(module), name))
+    for key, value in fields.items():
+        parameter = signature.parameters.get(key)
+        reference = isinstance(value, str) and (value.startswith("${") or value == "???")
+        if parameter is None or reference or parameter.default is inspect.Parameter.empty or isinstance(value, list):
+            continue
+        assert parameter.default == value, f"{fields['_target_']}.{key}"
+
+
+def test_every_default_choice_is_an_option() -> None:
+    for group, option in default_choices().items():
+        if group != "hydra" and isinstance(option, str):
+            assert option in groups()[group]
+
+
+def test_every_strategy_is_one_yaml_one_class() -> None:
+    targets = [read_option("fusion", option)["_target_"] for option in groups()["fusion"]]
+    assert len(set(targets)) == len(targets)
+
+
+def test_no_yaml_file_is_overlooked() -> None:
+    files = {path for path in conf_folder().rglob("*.yaml") if path.parent.name != "hydra"}
+    assert len(files) == len(OPTIONS) + 1  # config.yaml

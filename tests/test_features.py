@@ -1,0 +1,92 @@
+"""Features of frozen encoders, computed once: the same output as from the raw values."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tiny
+from crossfade.embedding import Embedding
+from crossfade.features import compute_features
+from crossfade.model import FusionModel
+from crossfade.targets import make_target
+from fake_source import SPECS, TARGETS, Fake, data
+
+FROZEN = ("note", "scan")
+ABSENT = {(0, "scan"), (1, "note"), (2, "power"), (3, "labs")}
+
+
+def model_of(module, tokens):
+    """A model for the fake source; note and scan are frozen."""
+    kinds = {name: spec.kind for name, spec in SPECS.items()}
+    torch.manual_seed(0)
+    encoders = {}
+    for name, kind in kinds.items():
+        fields = {**tiny.SMALL[kind], "frozen": name in FROZEN, "pool": "mean" if tokens == 1 else "none"}
+        if kind == "image":
+            fields["model"] = "test_resnet"
+        described = tiny.part(f"encoder/{kind}", tiny.options(f"encoder/{kind}")[0], **fields)
+        encoders[name] = tiny.made(described, spec=SPECS[name], fitted=module.fitted["modalities"][name])
+        encoders[name].freeze()
+    embeddings = {name: Embedding(encoder.width, tiny.WIDTH, tokens) for name, encoder in encoders.items()}
+    fusion = tiny.made(tiny.part("fusion", "weighted"), modalities=tuple(SPECS), width=tiny.WIDTH, tokens=tokens)
+    core = tiny.made(tiny.part("core", "transformer", dropout=0.0), width=tiny.WIDTH, length=fusion.length)
+    heads = {name: make_target(spec, module.fitted["targets"][name], tiny.WIDTH) for name, spec in TARGETS.items()}
+    return FusionModel(encoders, {m: m for m in SPECS}, embeddings, fusion, core, heads)
+
+
+@pytest.mark.parametrize("tokens", [1, 3])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("memory_gb", [0.0, 1.0])
+def test_features_give_the_output_of_the_raw_values(tokens, training, memory_gb):
+    module = data(Fake(12, absent=ABSENT), memory_gb=memory_gb, split=(0.5, 0.25, 0.25))
+    module.prepare()
+    model = model_of(module, tokens).train(training)
+    for encoder in model.encoders.values():
+        encoder.train(training and encoder.frozen)  # no dropout in those that train
+    rows = [3, 0, 1, 2]
+    raw = module.samples[rows]
+    expected = model(raw.inputs, raw.presence)
+    usable = torch.cat([torch.as_tensor(r) for r in module.split.values()]).numpy()
+    compute_features(model, module.samples, usable, batch_size=5)
+    batch = module.samples[rows]
+    assert set(batch.features) == set(FROZEN)
+    assert not set(FROZEN) & set(batch.inputs)  # what is known already is not served again
+    out = model(batch.inputs, batch.presence, batch.features)
+    for name, value in out.items():
+        torch.testing.assert_close(value, expected[name], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_features_let_the_gradient_through_to_what_trains(tokens):
+    module = data(Fake(12))
+    module.prepare()
+    model = model_of(module, tokens).train()
+    compute_features(model, module.samples, module.split["train"], batch_size=5)
+    batch = module.samples[module.split["train"].tolist()]
+    sum(o.square().sum() for o in model(batch.inputs, batch.presence, batch.features).values()).backward()
+    for name in FROZEN:
+        assert model.embeddings[name].project.weight.grad.any()
+        assert all(p.grad is None for p in model.encoders[name].parameters())
+    assert any(p.grad is not None and p.grad.any() for p in model.encoders["labs"].parameters())
+
+
+def test_without_a_frozen_encoder_there_are_no_features():
+    module = data(Fake(12))
+    module.prepare()
+    model = model_of(module, 1)
+    for encoder in model.encoders.values():
+        encoder.frozen = False
+        encoder.requires_grad_(True)
+    compute_features(model, module.samples, module.split["train"], batch_size=5)
+    assert not module.samples.features
+
+
+def test_one_token_keeps_one_vector_a_sample():
+    module = data(Fake(12))
+    module.prepare()
+    model = model_of(module, 1)
+    compute_features(model, module.samples, module.split["train"], batch_size=5)
+    tokens, mask = module.samples.features["scan"]
+    assert tokens.shape == (12, 1, model.encoders["scan"].width)
+    assert mask[module.split["train"]].all()

@@ -1,0 +1,252 @@
+"""Whole runs: train, report, reopen, predict, cross-validate, resume, distribute."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import flow
+from crossfade import experiment
+from crossfade.errors import UserError
+from crossfade.evaluate import evaluate
+from crossfade.predict import predict
+from crossfade.runs import RunFolder
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return flow.data_set(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def finished(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    folder.mkdir()
+    experiment.run(flow.config(manifest, "singles=true", "trainer.epochs=12"), folder, ["singles=true"])
+    return RunFolder(folder)
+
+
+def test_the_folder_is_complete(finished):
+    assert finished.status().state == "finished"
+    names = {str(p.relative_to(finished.path)) for p in finished.path.rglob("*") if p.is_file()}
+    assert {
+        "config.yaml",
+        "overrides.txt",
+        "environment.json",
+        "preprocessing.json",
+        "metrics.csv",
+        "summary.json",
+        "status.json",
+        "run.log",
+        "results.md",
+        "verdict.txt",
+        "report_outcome.txt",
+        "predictions/test.csv",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "figures/comparison.png",
+        "figures/training.png",
+        "figures/confusion_outcome.png",
+        "figures/reliability_outcome.png",
+        "singles/note/summary.json",
+    } <= names
+    assert not [n for n in names if n.endswith(".tmp")]
+
+
+def test_it_learned_and_says_how_well(finished):
+    summary = finished.summary()
+    assert summary["main"] == "outcome/balanced_accuracy"
+    assert summary["metrics"]["outcome/balanced_accuracy"] > 0.8
+    low, high = summary["interval"]
+    assert 0 <= low <= summary["metrics"]["outcome/balanced_accuracy"] <= high <= 1
+    assert summary["chance"]["outcome/balanced_accuracy"] == pytest.approx(1 / 3, abs=1e-6)
+    assert set(summary["singles"]) == {"scan", "note", "labs"}
+    epochs = finished.metrics()
+    assert list(epochs["epoch"]) == list(range(12))
+    assert epochs["train/loss"].iloc[-1] < epochs["train/loss"].iloc[0]
+
+
+def test_predictions_are_probabilities_with_ids(finished):
+    table = finished.predictions("test")
+    columns = ["outcome.p(a)", "outcome.p(b)", "outcome.p(c)"]
+    assert table[columns].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    assert table["id"].str.startswith("P").all()
+    right = (table["outcome.truth"] == table["outcome.predicted"]).mean()
+    assert right == pytest.approx(finished.summary()["metrics"]["outcome/accuracy"], abs=1e-6)
+
+
+def test_evaluation_from_the_folder_gives_the_same_numbers_to_the_last_digit(finished, capsys):
+    before = finished.predictions_file("test").read_bytes()
+    result = evaluate(finished.path)
+    assert result["metrics"] == finished.summary()["metrics"]
+    assert finished.predictions_file("test").read_bytes() == before
+    assert "as recorded" in capsys.readouterr().out
+    assert evaluate(finished.path, "last", "val")["samples"] == finished.summary()["samples"]["val"]
+
+
+def test_evaluation_in_another_process_too(finished):
+    done = flow.child(
+        "import sys, json; from crossfade.evaluate import evaluate; "
+        "print('RESULT' + json.dumps(evaluate(sys.argv[1])['metrics']))",
+        str(finished.path),
+        threads=2,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.split("RESULT")[1]) == finished.summary()["metrics"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_predict_new_samples(finished, manifest, tmp_path, suffix):
+    new = pd.read_csv(manifest).drop(columns=["outcome", "size"]).iloc[:5]
+    new.loc[0, "scan"] = None  # a modality may be absent
+    new["scan"] = [None if pd.isna(s) else str(manifest.parent / s) for s in new["scan"]]
+    new.to_csv(manifest.parent / f"new_{suffix}.csv", index=False)
+    out = predict(finished.path, manifest.parent / f"new_{suffix}.csv", tmp_path / f"out.{suffix}")
+    table = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
+    assert list(table["id"]) == list(new["id"])
+    assert not [c for c in table if "truth" in c]
+    assert table[[c for c in table if ".p(" in c]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_wrong_folder_and_checkpoints(finished, tmp_path):
+    with pytest.raises(UserError, match="no run folder"):
+        evaluate(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"no such checkpoint. This run has: best, last"):
+        evaluate(finished.path, "bset")
+    with pytest.raises(UserError, match="allowed are train, val and test"):
+        evaluate(finished.path, "best", "tset")
+
+
+def test_cross_validation_gives_mean_and_deviation(manifest, tmp_path):
+    config = flow.config(manifest, "folds=3", "trainer.epochs=2")
+    summary = experiment.run(config, tmp_path, [])
+    name = "outcome/accuracy"
+    each = [RunFolder(tmp_path / f"fold_{k}").summary() for k in range(3)]
+    values = [s["metrics"][name] for s in each]
+    assert summary["metrics"][name] == pytest.approx(np.mean(values))
+    assert summary["sd"][name] == pytest.approx(np.std(values, ddof=1))
+    tested = pd.concat([RunFolder(tmp_path / f"fold_{k}").predictions("test") for k in range(3)])
+    assert sorted(tested["id"]) == sorted(pd.read_csv(manifest)["id"])  # each sample once
+
+
+def weights(folder):
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+KILL = """
+import os, signal, sys
+from pathlib import Path
+import torch
+import flow
+from crossfade import experiment, module
+manifest, folder, where, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+done = [0]
+def deadly(function):
+    def call(*args, **kwargs):
+        done[0] += 1
+        if done[0] == count:
+            os.kill(os.getpid(), signal.SIGINT if where == "ctrl-c" else signal.SIGKILL)
+        return function(*args, **kwargs)
+    return call
+if where == "checkpoint":  # the new file is open and empty
+    torch.save = deadly(torch.save)
+else:
+    module.FusionModule.training_step = deadly(module.FusionModule.training_step)
+experiment.run(flow.config(Path(manifest)), Path(folder), [])
+"""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    experiment.run(flow.config(manifest), folder, [])
+    return folder
+
+
+def test_the_same_seed_gives_the_same_weights_and_seed_0_is_a_seed(manifest, uninterrupted, tmp_path):
+    experiment.run(flow.config(manifest, "seed=0"), tmp_path / "a", [])
+    experiment.run(flow.config(manifest, "seed=1"), tmp_path / "b", [])
+    assert equal(weights(tmp_path / "a"), weights(uninterrupted))
+    assert not equal(weights(tmp_path / "b"), weights(uninterrupted))
+
+
+@pytest.mark.xfail(reason="open: a resumed run still differs from an uninterrupted one; see docs/LOG.md")
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "count"), [("checkpoint", 3), ("checkpoint", 4), ("step", 7), ("ctrl-c", 8)])
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(manifest, uninterrupted, tmp_path, where, count):
+    # as many threads as here: sums in another order are other sums
+    done = flow.child(KILL, str(manifest), str(tmp_path), where, str(count), threads=torch.get_num_threads())
+    assert done.returncode not in (0, 1) or where == "ctrl-c", done.stderr
+    assert RunFolder(tmp_path).status().state == "interrupted"
+    assert not (tmp_path / "summary.json").exists()
+    if where == "ctrl-c":
+        torch.load(tmp_path / "checkpoints" / "interrupted.ckpt", weights_only=True)
+    summary = experiment.run(flow.config(manifest), tmp_path, [])
+    assert equal(weights(tmp_path), weights(uninterrupted))
+    assert summary["metrics"] == RunFolder(uninterrupted).summary()["metrics"]
+    assert RunFolder(tmp_path).status().state == "finished"
+    left, right = (RunFolder(f).metrics() for f in (tmp_path, uninterrupted))
+    pd.testing.assert_frame_equal(left, right)
+
+
+@pytest.mark.xfail(reason="not shown yet on a quiet machine; see docs/LOG.md")
+@pytest.mark.slow
+def test_two_processes_equal_one_with_the_same_global_batch(manifest, tmp_path):
+    still = ("core.dropout=0.0", "encoder.text.dropout=0.0", "encoder.table.dropout=0.0", "trainer.epochs=2")
+    experiment.run(flow.config(manifest, *still), tmp_path / "one", [])
+    two = flow.config(manifest, *still, "trainer=ddp", "trainer.accelerator=cpu", "trainer.epochs=2")
+    summary = experiment.run(two, tmp_path / "two", [])
+    one, both = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert one.keys() == both.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], both[name], atol=2e-4, rtol=1e-3, msg=name)
+    assert summary["metrics"]["outcome/accuracy"] == pytest.approx(
+        RunFolder(tmp_path / "one").summary()["metrics"]["outcome/accuracy"]
+    )
+
+
+def test_a_loss_that_turns_nan_stops_with_step_samples_and_checkpoint(manifest, tmp_path, monkeypatch):
+    from crossfade.module import FusionModule
+
+    original = FusionModule.loss
+    calls = []
+
+    def loss(self, outputs, batch):
+        calls.append(1)
+        value = original(self, outputs, batch)
+        return value * math.nan if len(calls) == 7 else value
+
+    monkeypatch.setattr(FusionModule, "loss", loss)
+    with pytest.raises(UserError) as caught:
+        experiment.run(flow.config(manifest), tmp_path, [])
+    message = str(caught.value)
+    assert "nan at step 6" in message
+    assert "last.ckpt" in message
+    assert message.count("P0") == 8  # the batch's samples
+    assert RunFolder(tmp_path).status().state == "failed"
+
+
+def test_ema_early_stopping_and_compile_flags_train(manifest, tmp_path):
+    config = flow.config(manifest, "callbacks=ema", "callbacks.early_stopping=1", "callbacks.ema=0.9")
+    summary = experiment.run(config, tmp_path, [])
+    assert evaluate(tmp_path)["metrics"] == summary["metrics"]
+
+
+def test_frozen_encoders_are_computed_once_and_do_not_change(manifest, tmp_path, monkeypatch):
+    from crossfade.encoders.image import TimmEncoder
+
+    calls = []
+    original = TimmEncoder.forward
+    monkeypatch.setattr(TimmEncoder, "forward", lambda self, x: calls.append(len(x)) or original(self, x))
+    summary = experiment.run(flow.config(manifest, "encoder.image.frozen=true"), tmp_path, [])
+    assert sum(calls) == sum(summary["samples"].values())  # training and validation once, then the test
+    assert summary["parameters"]["frozen"] > 0
