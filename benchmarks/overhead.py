@@ -178,7 +178,7 @@ def fit(model: str, steps: int, repeats: int, bare: bool = True) -> tuple[TakeTu
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(config, RunFolder(Path(folder)), model)
         trainer.callbacks = [turns, *trainer.callbacks]
-        module = FusionModule(build_model(config, data.fitted), config.optim, config.seed, config.trainer.compile)
+        module = FusionModule(build_model(config, data.fitted), config.optim, repeats * (steps + 1), config.seed)
         trainer.fit(module, datamodule=data)
     return turns, sum(p.numel() for p in module.parameters())
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from crossfade.batch import Batch
@@ -22,17 +23,18 @@ class FusionModule(pl.LightningModule):
 
     An epoch is a function of (weights, optimiser, seed, epoch) alone: dropout is seeded anew at its start. That is
     what makes a resumed run end with the very weights of an uninterrupted one. Losses and predictions are gathered
-    and logged once an epoch: logging each step costs more than a small model's step.
+    and logged once an epoch: logging each step costs more than a small model's step. `steps` are the optimiser's, of
+    the whole training.
 
     Raises UserError when the loss is not finite, naming the step, the samples and the last good checkpoint.
     """
 
-    def __init__(self, model: FusionModel, optim: OptimConfig, seed: int, compile: bool = False) -> None:
+    def __init__(self, model: FusionModel, optim: OptimConfig, steps: int, seed: int, compile: bool = False) -> None:
         super().__init__()
         self.model = model
         # in a tuple, so that it is no submodule: its parameters would stand in every checkpoint a second time
         self._run = (torch.compile(model) if compile else model,)
-        self.optim, self.seed = optim, seed
+        self.optim, self.steps, self.seed = optim, steps, seed
         self._losses: list[Tensor] = []
         self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {}
 
@@ -64,10 +66,10 @@ class FusionModule(pl.LightningModule):
         return loss
 
     def _diverged(self, loss: Tensor, batch: Batch) -> str:
-        kept = getattr(self.trainer.checkpoint_callback, "last_model_path", "") or "none yet"
+        kept = [c.best_model_path for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         return (
             f"The loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}), on the samples "
-            f"{', '.join(batch.ids)}. Last good checkpoint: {kept}. Look at those samples for extreme values, lower "
+            f"{', '.join(batch.ids)}. Last good checkpoint: {(kept or [''])[-1] or 'none yet'}. Look at those samples for extreme values, lower "
             "optim.lr, or train with trainer.precision=32-true."
         )
 
@@ -101,7 +103,7 @@ class FusionModule(pl.LightningModule):
             self.trainer.precision in ("32-true", "bf16-mixed") and "FSDP" not in type(self.trainer.strategy).__name__
         )
         optimizer = make_optimizer(self.model, self.optim, fused)
-        schedule = make_schedule(optimizer, self.optim, int(self.trainer.estimated_stepping_batches))
+        schedule = make_schedule(optimizer, self.optim, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

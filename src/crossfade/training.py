@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -78,7 +79,7 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     quiet()
     clean(folder.checkpoints)
     model = build_model(config, data.fitted)
-    module = FusionModule(model, config.optim, config.seed, config.trainer.compile)
+    module = FusionModule(model, config.optim, optimizer_steps(config, data), config.seed, config.trainer.compile)
     last = folder.checkpoints / "last.ckpt"
     rows = torch.cat([torch.from_numpy(data.split[s]) for s in ("train", "val")]).numpy()
     compute_features(model, data.samples, rows, data.batch_size)
@@ -93,21 +94,23 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
         logger.finalize("success")
 
 
+def optimizer_steps(config: RunConfig, data: DataModule) -> int:
+    """Steps of the optimiser in the whole training.
+
+    Lightning counts them too, but starts the loader for it, before it knows the epoch of a resumed run.
+    """
+    t = config.trainer
+    batches = min(len(data.loader("train", shuffle=True)), t.limit_batches or math.inf)
+    return math.ceil(batches / t.accumulate) * t.epochs
+
+
 def make_trainer(config: RunConfig, folder: RunFolder, label: str) -> pl.Trainer:
     """Lightning's Trainer as the config has it."""
     t = config.trainer
     monitor, mode = main_metric(config)
     callbacks: list[Callback] = [
-        ModelCheckpoint(
-            dirpath=folder.checkpoints,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            save_last=True,
-            save_top_k=1,
-            enable_version_counter=False,
-            auto_insert_metric_name=False,
-        ),
+        keep(folder.checkpoints, "best", monitor=monitor, mode=mode),
+        keep(folder.checkpoints, "last"),  # every epoch; `save_last=True` would write only what is also the best
         SaveOnInterrupt(folder.checkpoints / "interrupted.ckpt"),
     ]
     if t.progress:
@@ -144,6 +147,19 @@ def make_trainer(config: RunConfig, folder: RunFolder, label: str) -> pl.Trainer
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder.path,
+    )
+
+
+def keep(folder: Path, name: str, **wanted: Any) -> ModelCheckpoint:
+    """Writes <name>.ckpt at the end of an epoch, over the one before."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename=name,
+        save_top_k=1,
+        save_on_train_epoch_end=True,  # then the file says itself that the epoch is done
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+        **wanted,
     )
 
 

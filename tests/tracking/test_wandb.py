@@ -62,7 +62,9 @@ def test_offline_runs_hold_everything_share_a_directory_and_resume(tmp_path, cap
     names = [(folder.path / "wandb_id.txt").read_text().strip() for folder in (failed, good)]
     shared = tmp_path / "logs" / "wandb"
     assert len(list(shared.glob("offline-run-*"))) == 3
-    assert len(list(shared.glob(f"offline-run-*-{names[1]}"))) == 2  # the resumed run has the same ID
+    assert (
+        len(list(shared.glob(f"offline-run-*-{names[1]}*"))) == 2
+    )  # the resumed run has the same ID (and "-1" in the same second)
     told = capsys.readouterr().out.splitlines()
     assert [line.count("wandb sync ") for line in told] == [1, 1, 1]
     assert Path(told[0].rpartition(" ")[2]) == only(shared, f"*-{names[0]}")

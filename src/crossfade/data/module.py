@@ -18,6 +18,7 @@ from crossfade.data.source import Source
 from crossfade.data.splits import Split, make_split
 from crossfade.data.transforms import Transform
 from crossfade.errors import UserError
+from crossfade.seeding import derived
 from crossfade.specs import TargetSpec
 from crossfade.targets import KINDS
 
@@ -109,9 +110,14 @@ class DataModule(pl.LightningDataModule):
         }
         return other
 
-    def loader(self, split: str, shuffle: bool = False, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
-        """Batches of one split; without `shuffle` in the source's order."""
+    def loader(
+        self, split: str, shuffle: bool = False, rank: int = 0, world: int = 1, epoch: int = 0
+    ) -> DataLoader[Batch]:
+        """Batches of one split; without `shuffle` in the source's order. `epoch` is the first that is asked for."""
         order = Order(self.split[split], self.batch_size, shuffle, self.seed, rank, world)
+        order.set_epoch(epoch)
+        # of its own: a loader draws a number when it starts, and a resumed run starts it at another moment
+        generator = torch.Generator().manual_seed(derived(self.seed, "loader"))
         return DataLoader(
             self.samples,
             sampler=order,
@@ -119,12 +125,17 @@ class DataModule(pl.LightningDataModule):
             num_workers=self.workers,
             collate_fn=whole_batch,  # type: ignore[arg-type]  # Lightning's stubs expect a list: there is none
             persistent_workers=self.workers > 0,
+            generator=generator,
             pin_memory=torch.cuda.is_available(),
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return self.loader("train", shuffle=True, rank=rank, world=world)
+        t = self.trainer
+        if t is None:
+            return self.loader("train", shuffle=True)
+        # workers fetch their first batches before Lightning tells a resumed run's sampler the epoch
+        done = t.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]  # of its annotation's subclass
+        return self.loader("train", True, t.global_rank, t.world_size, done)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.loader("val")  # every rank sees all of it: the metrics need no exchange

@@ -29,7 +29,7 @@ class TextEncoder(Encoder):
         fitted: dict[str, Any],
         model: str | None = None,
         hidden: int = 64,
-        layers: int = 2,
+        layers: int = 1,
         heads: int = 4,
         vocabulary: int = 2000,
         dropout: float = 0.1,
