@@ -67,9 +67,10 @@ class FusionModule(pl.LightningModule):
 
     def _diverged(self, loss: Tensor, batch: Batch) -> str:
         kept = [c.best_model_path for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
+        last = kept[-1] if kept and kept[-1] else "none yet"
         return (
             f"The loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}), on the samples "
-            f"{', '.join(batch.ids)}. Last good checkpoint: {(kept or [''])[-1] or 'none yet'}. Look at those samples for extreme values, lower "
+            f"{', '.join(batch.ids)}. Last good checkpoint: {last}. Look at those samples for extreme values, lower "
             "optim.lr, or train with trainer.precision=32-true."
         )
 

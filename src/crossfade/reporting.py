@@ -58,6 +58,8 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
     if sentence:
         write_text(folder.path / "verdict.txt", sentence + "\n")
         console.print(sentence)
+    if isinstance(alpha := summary["alpha"], Mapping):
+        console.print("α:  " + "  ".join(f"{name} {short(weight)}" for name, weight in alpha.items()), highlight=False)
     _goodbye(folder)
 
 
