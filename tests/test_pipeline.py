@@ -250,8 +250,25 @@ def test_a_loss_that_turns_nan_stops_with_step_samples_and_checkpoint(manifest, 
     assert RunFolder(tmp_path).status().state == "failed"
 
 
-def test_ema_early_stopping_and_compile_flags_train(manifest, tmp_path):
+def test_ema_and_early_stopping_train(manifest, tmp_path):
     config = flow.config(manifest, "callbacks=ema", "callbacks.early_stopping=1", "callbacks.ema=0.9")
+    summary = experiment.run(config, tmp_path, [])
+    assert evaluate(tmp_path)["metrics"] == summary["metrics"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["bf16-mixed", "bf16-true", "64-true"])
+def test_every_precision_of_a_cpu_trains_and_is_reopened(manifest, tmp_path, setting):
+    config = flow.config(manifest, f"trainer.precision={setting}", "trainer.epochs=1", "trainer.gradient_clip=0.1")
+    summary = experiment.run(config, tmp_path, [])
+    assert evaluate(tmp_path)["metrics"] == summary["metrics"]
+
+
+@pytest.mark.slow
+def test_a_compiled_model_trains_to_a_checkpoint_of_the_plain_one(manifest, tmp_path):
+    config = flow.config(
+        manifest, "trainer.compile=true", "trainer.epochs=1", "core.dropout=0", "encoder.text.dropout=0"
+    )
     summary = experiment.run(config, tmp_path, [])
     assert evaluate(tmp_path)["metrics"] == summary["metrics"]
 
