@@ -56,7 +56,7 @@ def _picture(path: Path) -> np.ndarray:
         image.load()
         image = ImageOps.exif_transpose(image)
     except UnidentifiedImageError as error:  # its text names no more than an object in memory
-        raise Fault("not a readable image: its bytes are of no picture format that is read here") from error
+        raise Fault("not a readable image, corrupt or truncated: no picture format is recognised") from error
     except Exception as error:  # the decoder raises all sorts; each means a bad file
         raise Fault(f"not a readable image, corrupt or truncated: {reason(error)}") from error
     finally:
