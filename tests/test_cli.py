@@ -319,6 +319,5 @@ def test_output_that_goes_away_does_not_end_the_program(target: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert done.returncode == 0
-    assert (
-        done.stderr == ("" if target == "pipe" else "Nothing more is printed: No space left on device.\n") + "alive\n"
-    )
+    said = "" if target == "pipe" else "Nothing more is printed: No space left on device.\n"
+    assert done.stderr == f"{said}alive\n"

@@ -22,6 +22,7 @@ import pytest
 
 from crossfade.errors import Failure, UserError
 from crossfade.runs import RunFolder, Status, create, files, new_folder, usable, write_json, write_text
+from crossfade.runs.log import logging_to
 from crossfade.runs.process import process_start
 from crossfade.runs.signals import Terminated, interruption
 
@@ -425,3 +426,10 @@ def test_a_folder_that_the_user_names_is_tried_too(tmp_path: Path) -> None:
     for place in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(UserError, match="Cannot make the log folder"):
             usable(place)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_log_on_a_full_disk_raises_and_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to(Path("/dev/full")):
+        logging.getLogger("crossfade").info("lost")
+    assert "Logging error" not in capsys.readouterr().err

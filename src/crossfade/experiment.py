@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crossfade.build import check_encoders
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
@@ -77,6 +78,7 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
     if not folder.config_file.exists():
         folder.write_start(config.dump(), overrides)
     with folder.running():
+        check_encoders(config)
         data = build_data(config)
         # of an interrupted run: its weights go with its vocabulary
         data.prepare(folder.fitted() if folder.preprocessing_file.exists() else None)
