@@ -11,6 +11,7 @@ import torch
 import tiny
 from crossfade.checkpoint import AtomicCheckpointIO, clean, load_weights, read_checkpoint
 from crossfade.errors import UserError
+from crossfade.runs.files import disk_fault
 
 
 def save(model, path):
@@ -151,3 +152,21 @@ def test_code_in_a_file_does_not_run(tmp_path, zipped):
     assert not mark.exists()
     torch.load(path, weights_only=False) if zipped else pickle.loads(path.read_bytes())
     assert mark.exists()  # it would have
+
+
+def test_a_changed_byte_is_found(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {"model.a": torch.zeros(1000)}}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(UserError, match="does not have the bytes that were written"):
+        read_checkpoint(path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_torchs_own_error_on_a_full_disk_is_seen_through():
+    # torch raises a RuntimeError, or the system's error comes once more at the end, as the buffers have it
+    with pytest.raises((RuntimeError, OSError)) as caught, open("/dev/full", "wb") as file:
+        torch.save({"a": torch.zeros(100_000)}, file)
+    assert disk_fault(caught.value) == "No space left on device"

@@ -132,6 +132,7 @@ def test_resuming_takes_the_config_from_the_folder(runs: list, tmp_path: Path) -
     folder = tmp_path / "old run"
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config.dump()), encoding="utf-8")
+    (folder / "overrides.txt").touch()
     assert outcome(f"resume={folder}") == 0
     ((resumed, place, _),) = runs
     assert place == folder
@@ -168,6 +169,7 @@ def run_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(compose().dump()), encoding="utf-8")
+    (folder / "overrides.txt").touch()
     return folder
 
 
@@ -282,3 +284,40 @@ def test_completion_of_the_program(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 def test_the_scripts_name_what_hydras_completion_looks_for() -> None:
     assert "@hydra.main" in (ROOT / "train.py").read_text(encoding="utf-8")
+
+
+def test_resume_needs_a_run(runs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("resume=") == 2
+    assert "resume=: say which run" in capsys.readouterr().err
+    assert outcome("resume=null") == 0
+    assert len(runs) == 1
+
+
+def test_a_run_folder_of_the_users_that_cannot_be_made(
+    runs: list, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert outcome(f"hydra.run.dir={tmp_path}/file/run") == 2
+    assert "Cannot make the log folder" in capsys.readouterr().err
+    assert outcome("-m", "seed=0,1", f"hydra.sweep.dir={tmp_path}/file/sweep") == 2
+    assert not runs
+
+
+@pytest.mark.parametrize("target", ["pipe", "/dev/full"])
+def test_output_that_goes_away_does_not_end_the_program(target: str) -> None:
+    code = (
+        "import sys; from crossfade.screen import lasting_output\n"
+        "with lasting_output():\n"
+        "    for i in range(3): print(i, flush=True)\n"
+        "print('alive', file=sys.stderr)"
+    )
+    if target == "pipe":
+        read, write = os.pipe()
+        os.close(read)
+    else:
+        write = os.open(target, os.O_WRONLY)
+    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.returncode == 0
+    said = "" if target == "pipe" else "Nothing more is printed: No space left on device.\n"
+    assert done.stderr == f"{said}alive\n"

@@ -261,3 +261,16 @@ def test_check_leaves_its_argument_as_it_was() -> None:
     before = json.dumps(raw, sort_keys=True)
     check(raw)
     assert json.dumps(raw, sort_keys=True) == before
+
+
+def test_the_datas_paths_are_kept_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my.csv").write_text("id,note,y\n", encoding="utf-8")
+    (tmp_path / "my.yaml").write_text(
+        "{id: id, modalities: {note: {kind: text, column: note}}, targets: {y: {kind: multiclass, column: y}}}",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    data = compose("task=custom", "data.manifest=my.csv").data
+    assert data.manifest == str(tmp_path / "my.csv")
+    assert data.source is not None
+    assert data.source["manifest"] == str(tmp_path / "my.csv")

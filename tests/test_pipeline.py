@@ -113,6 +113,45 @@ def test_predict_new_samples(finished, manifest, tmp_path, suffix):
     assert table[[c for c in table if ".p(" in c]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
 
 
+def test_a_model_that_does_not_exist_is_said_before_the_data_are_read(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("crossfade.experiment.build_data", lambda config: pytest.fail("the data were read"))
+    settings = ("encoder.image.model=resnet18x", "encoder.text.model=no/such-folder")
+    monkeypatch.setattr("crossfade.hub.reachable", lambda: False)
+    with pytest.raises(UserError) as caught:
+        experiment.run(flow.config(manifest, *settings), tmp_path / "run")
+    assert [p.partition("=")[0] for p in caught.value.problems] == ["encoder.text.model", "encoder.image.model"]
+
+
+def test_a_folder_takes_no_other_run(finished, manifest):
+    with pytest.raises(UserError, match=r"holds a run with other settings \(seed, singles, optim, trainer differ\)"):
+        experiment.run(flow.config(manifest, "seed=5", "optim.lr=0.5"), finished.path)
+
+
+def test_a_finished_run_is_not_trained_again(finished, manifest, capsys):
+    experiment.run(flow.config(manifest, "singles=true", "trainer.epochs=12"), finished.path)
+    assert "is finished: nothing was trained" in capsys.readouterr().out
+
+
+def test_predictions_overwrite_neither_the_runs_own_nor_the_manifest(finished, manifest, tmp_path):
+    new = tmp_path / "test.csv"  # its name would be that of the run's own predictions
+    new.write_bytes(manifest.read_bytes())
+    with pytest.raises(UserError, match="holds the run's own predictions"):
+        predict(finished.path, new)
+    with pytest.raises(UserError, match="is the manifest itself"):
+        predict(finished.path, new, new)
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(UserError, match="is a folder"):
+        predict(finished.path, new, tmp_path / "a.csv")
+
+
+def test_rows_without_any_modality_have_no_prediction(finished, manifest, tmp_path):
+    table = pd.read_csv(manifest).head(2)
+    table[["scan", "report", "age", "sex"]] = ""
+    table.to_csv(tmp_path / "empty.csv", index=False)
+    with pytest.raises(UserError, match="no row holds a readable modality of labs, note, scan"):
+        predict(finished.path, tmp_path / "empty.csv", tmp_path / "out.csv")
+
+
 def test_wrong_folder_and_checkpoints(finished, tmp_path):
     with pytest.raises(UserError, match="no run folder"):
         evaluate(tmp_path / "nowhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -19,15 +20,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossfade.errors import UserError
-from crossfade.runs import RunFolder, Status, create, files, new_folder, write_json, write_text
+from crossfade.errors import Failure, UserError
+from crossfade.runs import RunFolder, Status, create, files, new_folder, usable, write_json, write_text
+from crossfade.runs.log import logging_to
 from crossfade.runs.process import process_start
+from crossfade.runs.signals import Terminated, interruption
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     folder = new_folder(tmp_path / "logs", "medical")
     write_text(folder.config_file, "alpha: 0.3\n")
+    write_text(folder.overrides_file, "alpha=0.3\n")
     return folder
 
 
@@ -202,6 +206,7 @@ def test_open_refuses_what_is_no_run(run: RunFolder, where: str, message: str) -
 def test_open_lists_the_newest_runs_of_a_sweep_first(tmp_path: Path) -> None:
     for i in range(7):
         write_text(tmp_path / "sweep" / f"job{i}" / "config.yaml", "{}")
+        write_text(tmp_path / "sweep" / f"job{i}" / "overrides.txt", "")
         os.utime(tmp_path / "sweep" / f"job{i}" / "config.yaml", (i, i))
     with pytest.raises(UserError, match=r"folder of 7 runs.*job6, .*job5, .*job4, .*job3, .*job2, …$"):
         RunFolder.open(tmp_path / "sweep")
@@ -364,3 +369,67 @@ def test_warnings_stay_on_the_screen_and_information_does_not(run: RunFolder) ->
     assert (shown.stdout, shown.stderr) == ("", "logger off\n")
     for log in (run.log_file, run.path / "singles" / "run.log"):
         assert [line.split(": ")[-1] for line in log.read_text().splitlines()] == ["2000 patients", "logger off"]
+
+
+# what a clumsy hand, or a full disk, leaves
+
+
+def test_a_folder_of_config_groups_is_no_run(tmp_path: Path) -> None:
+    write_text(tmp_path / "conf" / "config.yaml", "defaults: []")
+    with pytest.raises(UserError, match=r"is not a run folder.*No runs were found"):
+        RunFolder.open(tmp_path / "conf")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("a: [1", "not readable as YAML"), ("", "no config"), ("widht: 1", "So it stands in")]
+)
+def test_a_damaged_config_is_said_with_its_file(run: RunFolder, content: str, words: str) -> None:
+    write_text(run.config_file, content)
+    with pytest.raises(UserError, match=words) as error:
+        run.run_config()
+    assert str(run.config_file) in str(error.value)
+
+
+def test_what_was_learned_is_missing_damaged_or_in_the_folds(run: RunFolder) -> None:
+    with pytest.raises(UserError, match="ended before its data were read"):
+        run.fitted()
+    write_text(run.preprocessing_file, '{"x"')
+    with pytest.raises(UserError, match="not readable as JSON"):
+        run.fitted()
+    run.preprocessing_file.unlink()
+    write_text(run.path / "fold_0" / "config.yaml", "")
+    with pytest.raises(UserError, match=r"is a cross-validation. Give one of its folds: .*fold_0\."):
+        run.fitted()
+
+
+def test_a_full_disk_ends_the_run_in_words(run: RunFolder) -> None:
+    with pytest.raises(Failure, match=r"No space left on device.*resume=") as error, run.running():
+        raise RuntimeError("unexpected pos") from OSError(errno.ENOSPC, "No space left on device")
+    assert error.value.code == 1
+    assert (run.status().state, run.status().error) == ("failed", "No space left on device")
+
+
+def test_the_cause_of_an_interruption_is_kept_through_lightnings_exit() -> None:
+    end = SystemExit(1)  # Lightning's answer to any KeyboardInterrupt
+    end.__context__ = Terminated("SIGTERM")
+    ours = KeyboardInterrupt()  # and ours to Lightning's
+    ours.__cause__ = end
+    assert interruption(ours) == "SIGTERM"
+    end.__context__ = KeyboardInterrupt()
+    assert interruption(ours) == "Ctrl-C"
+
+
+def test_a_folder_that_the_user_names_is_tried_too(tmp_path: Path) -> None:
+    usable(tmp_path / "new" / "run")
+    assert list((tmp_path / "new" / "run").iterdir()) == []
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(UserError, match="Cannot make the log folder"):
+            usable(place)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_log_on_a_full_disk_raises_and_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to(Path("/dev/full")):
+        logging.getLogger("crossfade").info("lost")
+    assert "Logging error" not in capsys.readouterr().err

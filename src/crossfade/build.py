@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 
 from crossfade.config import RunConfig
 from crossfade.embedding import Embedding
@@ -19,17 +19,22 @@ from crossfade.targets import make_target
 ALLOWED = ("crossfade.",)
 
 
-def build(part: Mapping[str, Any], **given: Any) -> Any:
-    """The object that a part of the config describes; `given` are arguments that no YAML holds.
-
-    Raises UserError for a `_target_` outside the allow-list: a config read from a run folder builds nothing else.
-    """
+def _allowed(part: Mapping[str, Any]) -> str:
     target = str(part.get("_target_"))
     if not target.startswith(ALLOWED):
         raise UserError(
             f"_target_={target}: not allowed. A config builds only what begins with {' or '.join(ALLOWED)} "
             "To use a class of your own, hand it to FusionModel in Python."
         )
+    return target
+
+
+def build(part: Mapping[str, Any], **given: Any) -> Any:
+    """The object that a part of the config describes; `given` are arguments that no YAML holds.
+
+    Raises UserError for a `_target_` outside the allow-list: a config read from a run folder builds nothing else.
+    """
+    _allowed(part)
     made = instantiate({**part, "_recursive_": False, "_convert_": "all", "_partial_": True})
     return made(**given)
 
@@ -49,6 +54,21 @@ def encoder_part(config: RunConfig, spec: ModalitySpec) -> dict[str, Any]:
     if config.tokens > 1:
         part["pool"] = "none"  # K tokens are drawn from all of the encoder's, not from their mean
     return part
+
+
+def check_encoders(config: RunConfig) -> None:
+    """Raise UserError with all that the encoders' fields name and that is not there; reads no data."""
+    problems: list[str] = []
+    for spec in modality_specs(config).values():
+        part = encoder_part(config, spec)
+        encoder: type[Encoder] = get_class(_allowed(part))
+        try:
+            with seeded(config.seed, "check"):  # leaves the program's random numbers as they were
+                encoder.check(part)
+        except UserError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise UserError(*problems)
 
 
 def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool = True) -> FusionModel:

@@ -47,9 +47,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         others = sorted(p.stem for p in path.parent.glob("*.ckpt"))
         raise UserError(f"{path}: no such checkpoint. This run has: {', '.join(others) or 'none yet'}.")
     try:
+        _check_sums(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
+        why = str(error).splitlines()[0].partition(". ")[0] if str(error) else type(error).__name__
         others = sorted(p.stem for p in path.parent.glob("*.ckpt") if p != path)
         raise UserError(
             f"{path}: not a readable checkpoint ({why}). It may be truncated; "
@@ -58,6 +59,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict):
         raise UserError(f"{path}: holds a {type(checkpoint).__name__}, so it is no checkpoint of Crossfade's.")
     return checkpoint
+
+
+def _check_sums(path: Path) -> None:
+    """torch does not look at the checksums that it writes: a changed byte would be a changed weight."""
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"{damaged} does not have the bytes that were written")
 
 
 def load_weights(model: FusionModel, path: Path) -> None:

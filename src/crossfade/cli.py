@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import crossfade
 from crossfade.errors import UserError, did_you_mean
+from crossfade.screen import lasting_output
 
 USAGE = 2  # exit code: the user's input is at fault; 1: the program failed
 
@@ -39,10 +40,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
 def run(command: str, arguments: Sequence[str]) -> int:
     """Run one command; print a UserError as its list of problems. Returns the exit code."""
     try:
-        COMMANDS[command][0](list(arguments))
+        with lasting_output():
+            COMMANDS[command][0](list(arguments))
     except UserError as error:
         show_problems(error)
-        return USAGE
+        return error.code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

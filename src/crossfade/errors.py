@@ -7,11 +7,19 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """One or several problems in what the user gave; the command line prints them and exits with 2."""
+    """One or several problems in what the user gave; the command line prints them and exits with `code`."""
+
+    code = 2
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = list(problems)
+
+
+class Failure(UserError):
+    """Nothing was wrong with what the user gave, but it cannot go on: a full disk, a loss that diverged."""
+
+    code = 1
 
 
 class ReadError(UserError):

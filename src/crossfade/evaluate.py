@@ -21,7 +21,7 @@ from crossfade.data.transforms import make_transform
 from crossfade.errors import UserError
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
-from crossfade.runs import RunFolder, read_json
+from crossfade.runs import RunFolder
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Target
 
@@ -67,19 +67,26 @@ def build_data(
 
 def reopen_config(folder: RunFolder) -> RunConfig:
     """The config that the run was made with."""
-    return RunConfig.load(folder.config())
+    return folder.run_config()
 
 
 def reopen_data(config: RunConfig, folder: RunFolder) -> DataModule:
     """The run's data, with what its training split taught."""
-    data = build_data(config)
-    data.prepare(read_json(folder.preprocessing_file))
+    try:
+        data = build_data(config)
+        data.prepare(folder.fitted())
+    except UserError as error:
+        raise UserError(
+            *error.problems,
+            f"{folder.path} reads its data from where they were when it was made. If they have moved, put them back, "
+            f"or say where they are now (manifest, root) under data and data.source in {folder.config_file}.",
+        ) from error
     return data
 
 
 def reopen_model(config: RunConfig, folder: RunFolder, checkpoint: str) -> FusionModel:
     """The run's model with the weights of checkpoints/<checkpoint>.ckpt, in evaluation mode."""
-    model = build_model(config, read_json(folder.preprocessing_file), given_weights=False)
+    model = build_model(config, folder.fitted(), given_weights=False)
     load_weights(model, folder.checkpoints / f"{checkpoint}.ckpt")
     return model.eval()
 
@@ -143,7 +150,9 @@ def evaluate(folder: Path, checkpoint: str = "best", split: str = "test") -> dic
     run = RunFolder.open(folder)
     config = reopen_config(run)
     if config.folds is not None and config.data.fold is None:
-        folds = sorted(run.path.glob("fold_*"))
+        folds = sorted((run.path / f"fold_{i}" for i in range(config.folds)), key=lambda f: f.name)
+        if lacking := [fold.name for fold in folds if not RunFolder(fold).summary_file.exists()]:
+            raise UserError(f"{run.path}: {', '.join(lacking)} not finished. Go on with it first: resume={run.path}")
         return {"folds": [evaluate(fold, checkpoint, split) for fold in folds]}
     model = reopen_model(config, run, checkpoint)
     data = reopen_data(config, run)
@@ -157,6 +166,8 @@ def evaluate(folder: Path, checkpoint: str = "best", split: str = "test") -> dic
 
 def _warn_of_other_data(run: RunFolder, data: DataModule) -> None:
     """Other data than the run was made with may be split otherwise: its training samples may be among the test's."""
+    if not run.is_finished():
+        log.warning("%s is not finished: this is its best weights so far. Go on with it: resume=%s", run.path, run.path)
     if run.summary_file.exists() and run.summary()["data"] != data.source.fingerprint():
         log.warning(
             "The data are not those that %s was made with (files or cells have changed), so the numbers may differ, "

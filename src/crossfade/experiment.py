@@ -6,16 +6,19 @@ import hashlib
 import json
 import logging
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from crossfade.config import RunConfig
+from crossfade.build import check_encoders
+from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
+from crossfade.errors import UserError
 from crossfade.evaluate import build_data, device_of, predictions_table, reopen_model, score
 from crossfade.reporting import finish_cross_validation, finish_run
-from crossfade.runs import RunFolder, read_json, write_json
+from crossfade.runs import RunFolder, write_json
 from crossfade.summary import summarise
 from crossfade.training import train
 
@@ -28,9 +31,29 @@ def run(config: RunConfig, folder: Path, overrides: Sequence[str] = ()) -> dict[
     A folder that holds a part of it already (an interrupted run, `resume=`) is continued: what is finished stays.
     """
     run_folder = RunFolder(folder)
-    if config.folds is not None and config.data.fold is None:
-        return _cross_validate(config, run_folder, overrides)
-    return _run(config, run_folder, overrides)
+    _check_same(config, run_folder)
+    if run_folder.is_finished():
+        print(f"{folder} is finished: nothing was trained. To score it again: crossfade evaluate run={folder}")
+    try:
+        if config.folds is not None and config.data.fold is None:
+            return _cross_validate(config, run_folder, overrides)
+        return _run(config, run_folder, overrides)
+    except KeyboardInterrupt:
+        print(f"To go on from its last epoch: resume={folder}", file=sys.stderr)
+        raise
+
+
+def _check_same(config: RunConfig, folder: RunFolder) -> None:
+    """A folder that holds a run already takes no other one: its weights and its config would not belong together."""
+    if not folder.config_file.exists():
+        return
+    here, there = effective(config), effective(folder.run_config())
+    differing = [key for key in here if here[key] != there[key]]
+    if differing:
+        raise UserError(
+            f"{folder.path} holds a run with other settings ({', '.join(differing)} differ). Go on with that one: "
+            f"resume={folder.path}; or choose another folder for this one (hydra.run.dir, hydra.sweep.dir)."
+        )
 
 
 def _cross_validate(config: RunConfig, folder: RunFolder, overrides: Sequence[str]) -> dict[str, Any]:
@@ -49,15 +72,16 @@ def _cross_validate(config: RunConfig, folder: RunFolder, overrides: Sequence[st
 
 
 def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: bool = False) -> dict[str, Any]:
-    if _finished(folder):
+    if folder.is_finished():
         return folder.summary()
     folder.path.mkdir(parents=True, exist_ok=True)
     if not folder.config_file.exists():
         folder.write_start(config.dump(), overrides)
     with folder.running():
+        check_encoders(config)
         data = build_data(config)
-        known = folder.preprocessing_file  # of an interrupted run: its weights go with its vocabulary
-        data.prepare(read_json(known) if known.exists() else None)
+        # of an interrupted run: its weights go with its vocabulary
+        data.prepare(folder.fitted() if folder.preprocessing_file.exists() else None)
         summary = _train_and_score(config, folder, data, config.fusion["_target_"].rsplit(".", 1)[-1].lower())
         if config.singles and len(config.task.modalities) > 1:
             summary["singles"] = {
@@ -66,10 +90,6 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
         folder.write_summary(summary)
         finish_run(config, folder, summary, quiet)
     return summary
-
-
-def _finished(folder: RunFolder) -> bool:
-    return folder.summary_file.exists() and folder.status_file.exists() and folder.status().state == "finished"
 
 
 def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> dict[str, Any]:
@@ -106,9 +126,9 @@ def _single(
     alone = single_config(config, name)
     inside = RunFolder(folder.path / "singles" / name)
     shared = _shared_place(config, alone, name)
-    if shared is not None and _finished(shared):
+    if shared is not None and shared.is_finished():
         return shared.summary()
-    if _finished(inside):
+    if inside.is_finished():
         return inside.summary()
     inside.path.mkdir(parents=True, exist_ok=True)
     if not inside.config_file.exists():

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from crossfade.build import build, modality_specs
 from crossfade.data.manifest import ManifestSource
+from crossfade.data.module import SPLITS
 from crossfade.errors import UserError
 from crossfade.evaluate import build_data, device_of, predictions_table, reopen_config, reopen_model, score
-from crossfade.runs import RunFolder, read_json
+from crossfade.runs import RunFolder
 
 
 def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint: str = "best") -> Path:
@@ -23,9 +24,14 @@ def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint
     output = output or folder / "predictions" / f"{manifest.stem}.csv"
     if output.suffix not in (".csv", ".parquet"):
         raise UserError(f"output={output}: write to a file that ends in .csv or .parquet.")
+    if output.is_dir() or output.resolve() == manifest.resolve():
+        what = "is a folder" if output.is_dir() else "is the manifest itself"
+        raise UserError(f"output={output}: {what}. Give another file.")
     run = RunFolder.open(folder)
+    if output.resolve() in [run.predictions_file(split).resolve() for split in SPLITS]:
+        raise UserError(f"output={output}: holds the run's own predictions. Give another file: output=FILE.csv")
     config = reopen_config(run)
-    fitted = read_json(run.preprocessing_file)
+    fitted = run.fitted()
     part = manifest_part(config.data.source or {}, manifest, config.data.on_error)
     source = build(part, modalities=modality_specs(config), targets={}, seed=config.seed)
     data = build_data(config, source=source, targets={})
@@ -33,6 +39,8 @@ def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint
     for name, transform in data.transforms.items():
         transform.fitted = fitted["modalities"][name]
     usable = data.samples.prepare([], rows.tolist(), config.data.on_error, fit=False)
+    if not len(usable):
+        raise UserError(f"{manifest}: no row holds a readable modality of {', '.join(data.transforms)}.")
     data.split = {"predict": usable}
     model = reopen_model(config, run, checkpoint)
     table = predictions_table(model, score(model, data, "predict", device_of(config)), with_truth=False)

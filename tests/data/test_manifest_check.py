@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,7 +63,7 @@ def test_several_problems_come_in_one_message() -> None:
 
 def test_duplicate_ids_are_listed_up_to_five() -> None:
     table = pd.DataFrame({"id": list("aabbccddeeffg"), "note": "x", "outcome": list("ynynynynynyny")})
-    with pytest.raises(UserError, match="6 IDs stand more than once: a, b, c, d, e and 1 more"):
+    with pytest.raises(UserError, match=r"6 IDs stand more than once: a \(rows 1, 2\), b \(rows 3, 4\), .* and 1 more"):
         ManifestSource(NOTE, OUTCOME, 0, table)
 
 
@@ -206,3 +207,18 @@ def test_manifest_root_and_policy(tmp_path: Path) -> None:
         make(root=tmp_path / "no")
     with pytest.raises(UserError, match=r"data\.on_error=ignore: allowed are error, skip, absent"):
         make(on_error="ignore")
+
+
+@pytest.mark.parametrize("cell", [["x", "y"], {"path": "a.png"}, b"text", np.array([1.0, 2.0]), []])
+@pytest.mark.parametrize("column", ["id", "note", "outcome"])
+def test_what_only_parquet_can_hold_is_no_cell(column: str, cell: Any) -> None:
+    table = pd.DataFrame(ROWS | {column: [cell, *ROWS[column][1:]]})
+    with pytest.raises(UserError) as caught:
+        ManifestSource(NOTE, OUTCOME, 0, table)
+    said = str(caught.value)
+    assert f'column "{column}": 1 cells cannot be read: row 1: holds a ' in said
+
+
+def test_a_number_that_never_changes_teaches_nothing() -> None:
+    targets = {"size": TargetSpec(name="size", kind="regression", column="size")}
+    assert "all rows have the same value, 3.0" in problems(targets=targets, size=["3", "3.0", "3", ""])

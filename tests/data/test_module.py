@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -125,8 +126,32 @@ def test_a_label_that_only_the_test_split_has_is_said():
             kind = ["odd" if s == "test" else k for s, k in zip(split, frame.truth["kind"], strict=True)]
             return type(frame)(**{**vars(frame), "split": split, "truth": {**frame.truth, "kind": kind}})
 
-    with pytest.raises(UserError, match=r"target.kind: label.*'odd' unseen in training"):
+    row = min(test) + 1
+    with pytest.raises(UserError, match=rf"target.kind: label\(s\) 'odd' \(row {row}\) unseen in training"):
         prepared(Odd())
+
+
+def test_a_class_that_a_split_lacks_is_said(caplog):
+    class Short(Fake):
+        def frame(self):
+            frame = super().frame()
+            split = [["train", "val", "test"][i // 2 % 3] for i in range(40)]
+            kind = ["a" if s == "test" else k for s, k in zip(split, frame.truth["kind"], strict=True)]
+            return type(frame)(**{**vars(frame), "split": split, "truth": {**frame.truth, "kind": kind}})
+
+    with caplog.at_level(logging.WARNING, "crossfade"):
+        prepared()
+        assert not caplog.records
+        prepared(Short())
+    assert [r.getMessage() for r in caplog.records] == [
+        "target.kind: no sample of 'b' in the test split; its scores say nothing of them."
+    ]
+
+
+def test_faults_come_in_the_tables_order():
+    with pytest.raises(UserError) as caught:
+        prepared(Fake(broken={(i, "scan") for i in range(8)}))
+    assert [p.split()[1] for p in caught.value.problems[:8]] == [f"P{i}," for i in range(8)]
 
 
 def test_folds_are_tested_once_each():

@@ -149,7 +149,7 @@ def test_fit_names_what_the_training_split_lacks(classes, truths, says):
 
 def test_a_label_unseen_in_training_is_named_with_the_nearest_one():
     fitted = {"classes": ["healthy", "ill"], "counts": [1, 1]}
-    with pytest.raises(UserError, match=r"'healty' unseen in training.*Did you mean \"healthy\"\?"):
+    with pytest.raises(UserError, match=r"'healty' \(row 2\) unseen in training.*Did you mean \"healthy\"\?"):
         MultiClass.encode(TargetSpec(name="y", kind="multiclass"), fitted, ["ill", "healty"])
 
 

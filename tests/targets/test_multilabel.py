@@ -94,7 +94,7 @@ def test_errors_name_the_label():
     spec = TargetSpec(name="y", kind="multilabel")
     with pytest.raises(UserError, match="no label at all"):
         MultiLabel.fit(spec, [None, []])
-    with pytest.raises(UserError, match="'u' unseen in training"):
+    with pytest.raises(UserError, match=r"'u' \(row 1\) unseen in training"):
         MultiLabel.encode(spec, FITTED, [["s", "u"]])
 
 

@@ -13,6 +13,7 @@ from crossfade.errors import UserError
 from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import Regression, make_target
+from crossfade.targets.scores import R2
 
 SPEC = TargetSpec(name="size", kind="regression", unit="mm", column=["width", "height"])
 FITTED = {"mean": [30.0, -5.0], "sd": [10.0, 0.5]}
@@ -94,3 +95,25 @@ def test_columns_are_named_by_the_manifests_columns():
     }
     one = make_target(TargetSpec(name="size", kind="regression"), {"mean": [0.0], "sd": [1.0]}, 8)
     assert list(one.columns(np.zeros((1, 1)), None)) == ["size.predicted"]
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1e-4), (1e5, 1.0)])
+def test_r2_holds_for_small_units_and_far_from_zero(offset, scale):
+    rng = np.random.default_rng(0)
+    truth = (offset + scale * rng.normal(size=(50, 1))).astype(np.float32)
+    prediction = (truth + 0.3 * scale * rng.normal(size=(50, 1))).astype(np.float32)
+    metric = R2()
+    metric.update(torch.from_numpy(prediction), torch.from_numpy(truth))
+    expected = sk.r2_score(truth.astype(np.float64), prediction.astype(np.float64))
+    assert float(metric.compute()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_r2_of_a_constant_truth_is_not_defined():
+    metric = R2()
+    metric.update(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [3.0]]))
+    assert metric.compute().isnan()
+
+
+def test_a_constant_training_split_is_an_error():
+    with pytest.raises(UserError, match=r"all 2 known values of the training split are \[3.0\]"):
+        Regression.fit(SPEC, [3.0, None, 3.0])

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         print(f"crossfade {crossfade.__version__}")
     elif flags.asks:
         through_hydra(_nothing, [*flags, *_passed(settings)] if settings else flags)
-    elif resumed := [text for text in settings if text.lstrip("+").startswith("resume=")]:
+    elif resumed := [text for text in settings if _value_of("resume", text) not in (None, "null")]:
         _resume(resumed[0], settings, flags.many)
     elif flags.many:
         _sweep(flags, settings)
@@ -84,7 +84,7 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 
 def _experiment(raw: dict[str, Any], folder: Path, given: list[str], in_sweep: bool) -> dict[str, Any]:
-    from crossfade.cli import USAGE, show_problems
+    from crossfade.cli import show_problems
     from crossfade.config import check
 
     try:
@@ -96,11 +96,16 @@ def _experiment(raw: dict[str, Any], folder: Path, given: list[str], in_sweep: b
         show_problems(error)
         if in_sweep:
             raise  # the sweep's next job runs all the same
-        raise SystemExit(USAGE) from error  # Hydra would print a stack trace
+        raise SystemExit(error.code) from error  # Hydra would print a stack trace
     except Exception as error:
         if in_sweep:
             print(f"Error: {type(error).__name__}: {error} (stack trace in {folder}/run.log)", file=sys.stderr)
         raise
+
+
+def _value_of(key: str, text: str) -> str | None:
+    name, _, value = text.lstrip("+").partition("=")
+    return value if name == key else None
 
 
 def _seen_from_here(folder: Path) -> Path:
@@ -112,9 +117,12 @@ def _single(settings: Sequence[str]) -> None:
     from crossfade.config.compose import checked
 
     config, passed = checked(settings)
-    if not any(text.startswith("hydra.run.dir=") for text in passed):
-        from crossfade.runs import new_folder
+    from crossfade.runs import new_folder, usable
 
+    given = [value for text in passed if (value := _value_of("hydra.run.dir", text))]
+    if given:
+        usable(Path(given[-1].strip("'\"")))
+    else:
         folder = new_folder(RUNS, run_name(config)).path
         passed = [*passed, f"hydra.run.dir={quoted(folder)}"]
     through_hydra(train, passed)
@@ -136,9 +144,7 @@ def _passed(settings: Sequence[str]) -> list[str]:
 
 
 def _resume(text: str, settings: Sequence[str], many: bool) -> None:
-    import yaml
-
-    from crossfade.config import RunConfig
+    from crossfade.runs import RunFolder
     from crossfade.runs.find import checked
 
     others = [other for other in settings if other != text]
@@ -148,27 +154,21 @@ def _resume(text: str, settings: Sequence[str], many: bool) -> None:
             f"{text}: a run goes on with its own config, so nothing else can be set; here {also}. "
             "Leave it out, or start a new run."
         )
-    given = text.partition("=")[2]
+    given = text.partition("=")[2].strip("'\"")
+    if not given:
+        raise UserError("resume=: say which run is to go on: resume=logs/runs/….")
     try:
         folder = checked(Path(given).expanduser())
     except UserError as error:
         raise UserError(*(f"resume={given}: {problem}" for problem in error.problems)) from error
-    plain = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    config = RunConfig.load({**plain, "resume": os.fspath(folder)})
-    if _is_finished(folder):
+    config = RunFolder(folder).run_config().model_copy(update={"resume": os.fspath(folder)})
+    if RunFolder(folder).is_finished():
         print(f"{folder} is finished. To score it again: crossfade evaluate run={folder}")
         return
 
     from crossfade import experiment
 
     experiment.run(config, folder, [text])
-
-
-def _is_finished(folder: Path) -> bool:
-    from crossfade.runs import RunFolder
-
-    run = RunFolder(folder)
-    return run.status_file.exists() and run.summary_file.exists() and run.status().state == "finished"
 
 
 def _nothing(config: DictConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,19 @@ def check(raw: Mapping[str, Any]) -> RunConfig:
     if "alpha" in plain["fusion"]:
         point = simplex_point(plain["fusion"]["alpha"], plain["task"]["modalities"])
         plain["fusion"] = {**plain["fusion"], "alpha": point}
+    plain["data"] = _absolute(plain["data"])
     return RunConfig.load(plain)
+
+
+def _absolute(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data's paths from the root of the file system: a run is reopened from any working directory."""
+    plain = dict(data)
+    for key in ("root", "manifest", "schema"):
+        if isinstance(plain.get(key), str):
+            plain[key] = os.path.abspath(os.path.expanduser(plain[key]))
+    if isinstance(plain.get("source"), Mapping):
+        plain["source"] = _absolute(plain["source"])
+    return plain
 
 
 def effective(config: RunConfig) -> dict[str, Any]:

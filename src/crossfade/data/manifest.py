@@ -71,12 +71,12 @@ class ManifestSource:
             self.split = split if split in self.table else None
             self.fold = fold if fold in self.table else None
             self.targets = {n: t for n, t in targets.items() if set(columns_of(t.column)) <= set(self.table)}
+        self.check(on_error)
         self.blank_texts = {
             name: sum(bool(text(c)) and not text(c).strip() for c in self.table[spec.column])
             for name, spec in modalities.items()
-            if spec.kind == "text" and isinstance(spec.column, str) and spec.column in self.table
+            if spec.kind == "text"
         }
-        self.check(on_error)
         self._frame = self._make_frame()
         used = {c for m in modalities.values() for c in columns_of(m.column)}
         self._cells = {c: list(self.table[c]) for c in used}  # a DataFrame takes 30 µs per cell, a list 0.03

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossfade.data.manifest_truth import read_truth
 from crossfade.data.readers import FILE_KINDS, Fault
-from crossfade.data.readers.cells import columns_of, number, word, yes
+from crossfade.data.readers.cells import columns_of, number, text, word, yes
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
 
@@ -43,6 +43,10 @@ def _columns(source: ManifestSource) -> Iterator[str]:
             if column is not None and column not in have:
                 listed = ", ".join(have[:20]) + (", …" if len(have) > 20 else "")
                 yield f'{key}: no column "{column}".{did_you_mean(column, have)} The table has: {listed}.'
+            elif column is not None and (
+                nested := list(_each(source.table[column], text, f'{key}, column "{column}"'))
+            ):
+                yield from nested
 
 
 def _modality(name: str, spec: ModalitySpec) -> Iterator[str]:
@@ -67,7 +71,11 @@ def _rows(source: ManifestSource, on_error: str) -> Iterator[str]:
             return
     ids = source.column(source.id)
     yield from _names(ids, "id", source.id)
-    twice = [name for name, count in Counter(i for i in ids if i is not None).items() if count > 1]
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for i, name in enumerate(ids):
+        if name is not None:
+            rows_of[name].append(i + 1)
+    twice = [f"{name} (rows {_some(rows)})" for name, rows in rows_of.items() if len(rows) > 1]
     if twice:
         yield f'column "{source.id}": {len(twice)} IDs stand more than once: {_some(twice)}. Give each row its own.'
     groups = ids
@@ -169,6 +177,8 @@ def _truth(source: ManifestSource, name: str, target: TargetSpec) -> Iterator[st
     if not source.predict and not known:
         yield f"{place}: no row has a truth; column {_some(columns)} is empty."
     if target.kind == "regression":
+        if not source.predict and len(known) > 1 and all(t == known[0] for t in known):
+            yield f"{place}: all rows have the same value, {known[0]}; nothing can be learned."
         return
     labels = Counter(label for t in known for label in ([t] if isinstance(t, str) else t))
     classes = target.classes

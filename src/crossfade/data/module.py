@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from crossfade.errors import UserError
 from crossfade.seeding import derived
 from crossfade.specs import TargetSpec
 from crossfade.targets import KINDS
+from crossfade.targets.base import some
+
+log = logging.getLogger("crossfade")
 
 SPLITS = ("train", "val", "test")
 
@@ -73,7 +77,7 @@ class DataModule(pl.LightningDataModule):
         first = next(iter(self.targets))
         split = make_split(self.frame, first, self.shares, self.seed, self.fold, self.folds)
         split = {name: rows[known[rows]] for name, rows in split.items()}
-        rows = np.concatenate([split[name] for name in SPLITS])
+        rows = np.sort(np.concatenate([split[name] for name in SPLITS]))  # faults come in the table's order
         for name, transform in self.transforms.items():
             transform.fitted = fitted["modalities"][name] if fitted else {}
         train = split["train"].tolist()
@@ -84,7 +88,15 @@ class DataModule(pl.LightningDataModule):
             raise UserError(f"After leaving out what cannot be used the {', '.join(lost)} split holds no sample.")
         targets = fitted["targets"] if fitted else {n: self._fit_target(n) for n in self.targets}
         for name, spec in self.targets.items():
-            self.samples.truth[name] = self._encode_truth(name, spec, targets[name])
+            truth = self.samples.truth[name] = self._encode_truth(name, spec, targets[name])
+            for part, rows in self.split.items():
+                if lacking := KINDS[spec.kind].lacking(targets[name], truth[torch.from_numpy(rows)]):
+                    log.warning(
+                        "target.%s: no sample of %s in the %s split; its scores say nothing of them.",
+                        name,
+                        some(lacking),
+                        part,
+                    )
         self.fitted = {"modalities": {n: t.fitted for n, t in self.transforms.items()}, "targets": targets}
 
     def _fit_target(self, name: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Samples(Dataset[Batch]):
                 self.present[i, list(self.transforms).index(name)] = True
             if not raw:
                 skipped.add(i)
-        self._report(faults, len(skipped), on_error)
+        self._report(faults, sorted(skipped), on_error)
         usable = np.array([i for i in rows if i not in skipped], dtype=np.int64)
         if fit:
             self._fit(prepared, set(train) - skipped)
@@ -79,7 +79,7 @@ class Samples(Dataset[Batch]):
                 faults.append(fault)
                 lost.add(fault.modality)
 
-    def _report(self, faults: list[ReadError], skipped: int, on_error: str) -> None:
+    def _report(self, faults: list[ReadError], skipped: list[int], on_error: str) -> None:
         if faults and on_error == "error":
             shown = [str(f) for f in faults[:10]]
             more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
@@ -91,7 +91,8 @@ class Samples(Dataset[Batch]):
             what = "marked absent" if on_error == "absent" else "left out"
             log.warning("%d value(s) could not be read and were %s, first: %s", len(faults), what, faults[0])
         if skipped:
-            log.warning("%d sample(s) left out: unreadable, or without any modality.", skipped)
+            ids = ", ".join(self.frame.ids[i] for i in skipped[:10]) + (", …" if len(skipped) > 10 else "")
+            log.warning("%d sample(s) left out: unreadable, or without any modality: %s.", len(skipped), ids)
 
     def _fit(self, prepared: dict[str, dict[int, Any]], train: set[int]) -> None:
         for name, transform in self.transforms.items():

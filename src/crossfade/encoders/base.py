@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -26,6 +27,13 @@ class Encoder(nn.Module):
         self.spec = spec
         self.fitted = fitted
         self.frozen = frozen
+
+    @staticmethod
+    def check(fields: Mapping[str, Any]) -> None:
+        """Raise UserError where what the config names (a model, a file, a hub) is not there.
+
+        Takes the YAML's fields; called before any data are read, so that a typo does not cost that time.
+        """
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -37,17 +38,22 @@ class TimmEncoder(Encoder):
         super().__init__(spec, fitted, frozen)
         self.name, self.pool, self.weights, self.hub = model, pool, weights, pretrained
         self.pretrained = pretrained or weights is not None
-        if not timm.is_model(model):
-            raise UserError(
-                f"encoder.image.model={model}: timm has no such model.{did_you_mean(model, timm.list_models())} "
-                'List them with: python -c "import timm; print(timm.list_models())"'
-            )
+        _check_name(model)
         self.body = self._create()
         self.body.eval()
         with torch.no_grad():  # timm's num_features is not the output's width for all families: look
             tokens = self._tokens(torch.zeros(1, spec.channels, spec.size, spec.size))
         self.body.train()
         self.width = tokens.shape[-1]
+
+    @staticmethod
+    def check(fields: Mapping[str, Any]) -> None:
+        _check_name(fields["model"])
+        if fields.get("weights") is not None:
+            hub.existing_file(fields["weights"], "encoder.image.weights")
+        elif fields.get("pretrained"):
+            with hub.download(fields["model"], "encoder.image.model"):
+                timm.create_model(fields["model"], pretrained=True)
 
     def _create(self, **given: Any) -> torch.nn.Module:
         wanted = dict(in_chans=self.spec.channels, num_classes=0, global_pool="", **given)
@@ -91,3 +97,11 @@ class TimmEncoder(Encoder):
         if self.pool == "mean":
             tokens = tokens.mean(1, keepdim=True)
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)
+
+
+def _check_name(model: str) -> None:
+    if not timm.is_model(model):
+        raise UserError(
+            f"encoder.image.model={model}: timm has no such model.{did_you_mean(model, timm.list_models())} "
+            'List them with: python -c "import timm; print(timm.list_models())"'
+        )

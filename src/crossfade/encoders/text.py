@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,16 @@ class TextEncoder(Encoder):
             config = AutoConfig.for_model(architecture.pop("model_type"), **architecture)
         self.body = AutoModel.from_config(config, **self._options(config))
         self.width = config.hidden_size
+
+    @staticmethod
+    def check(fields: Mapping[str, Any]) -> None:
+        model = fields.get("model")
+        if model is None or Path(model).exists():
+            return  # what is in the folder is looked at when its tokenizer is read
+        from transformers import AutoConfig
+
+        with hub.download(model, "encoder.text.model"):
+            AutoConfig.from_pretrained(model)
 
     @staticmethod
     def _options(config: Any) -> dict[str, Any]:

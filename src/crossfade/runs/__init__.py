@@ -17,9 +17,9 @@
 Every file is written beside its place and moved there, so that a run killed at any moment leaves whole files.
 """
 
-from crossfade.runs.create import new_folder
+from crossfade.runs.create import new_folder, usable
 from crossfade.runs.files import read_json, write_bytes, write_json, write_text
 from crossfade.runs.folder import RunFolder
 from crossfade.runs.status import Status
 
-__all__ = ["RunFolder", "Status", "new_folder", "read_json", "write_bytes", "write_json", "write_text"]
+__all__ = ["RunFolder", "Status", "new_folder", "read_json", "usable", "write_bytes", "write_json", "write_text"]

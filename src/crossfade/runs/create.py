@@ -25,16 +25,7 @@ def new_folder(parent: Path, name: str) -> RunFolder:
     Raises UserError where the folder cannot be made or written to, or its disk has less than 50 MB left.
     """
     parent = Path(parent)
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(parent).free
-    except OSError as error:
-        raise UserError(f"Cannot make the log folder {parent}: {_why(error)}. {_MEND}") from error
-    if free < LEAST_FREE:
-        raise UserError(
-            f"The disk of the log folder {parent} is full: {free / 2**20:.0f} MB are free, "
-            f"a run needs at least {LEAST_FREE / 2**20:.0f} MB. Free some space. {_MEND}"
-        )
+    _make(parent)
     stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{_safe(name)}"
     for number in count(1):
         path = parent / (stem if number == 1 else f"{stem}-{number}")
@@ -49,7 +40,27 @@ def new_folder(parent: Path, name: str) -> RunFolder:
     raise AssertionError("count() never ends")
 
 
-def _probe(path: Path) -> None:
+def usable(path: Path) -> None:
+    """Make a run's or a sweep's folder at the very place that the user wants. Raises UserError as `new_folder` does."""
+    new = not path.exists()
+    _make(path)
+    _probe(path, new)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise UserError(f"Cannot make the log folder {folder}: {_why(error)}. {_MEND}") from error
+    if free < LEAST_FREE:
+        raise UserError(
+            f"The disk of the log folder {folder} is full: {free / 2**20:.0f} MB are free, "
+            f"a run needs at least {LEAST_FREE / 2**20:.0f} MB. Free some space. {_MEND}"
+        )
+
+
+def _probe(path: Path, new: bool = True) -> None:
     probe = path / ".probe"
     try:
         with probe.open("wb") as file:
@@ -58,8 +69,12 @@ def _probe(path: Path) -> None:
             os.fsync(file.fileno())
         probe.unlink()
     except OSError as error:
-        shutil.rmtree(path, ignore_errors=True)  # it holds nothing but the probe
-        raise UserError(f"Cannot write to the log folder {path.parent}: {_why(error)}. {_MEND}") from error
+        probe.unlink(missing_ok=True)
+        if new:
+            shutil.rmtree(path, ignore_errors=True)  # it holds nothing but the probe
+        raise UserError(
+            f"Cannot write to the log folder {path.parent if new else path}: {_why(error)}. {_MEND}"
+        ) from error
 
 
 def _safe(name: str) -> str:

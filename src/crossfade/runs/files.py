@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -26,6 +27,19 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def disk_fault(error: BaseException) -> str:
+    """Why the disk took no more, where that is behind this exception; else an empty string.
+
+    torch.save answers a full disk with an error of its own, and keeps the system's as the context.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+            return seen.strerror or str(seen)
+        seen = seen.__cause__ or seen.__context__
+    return ""
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from crossfade.errors import Failure, UserError
 from crossfade.runs.environment import environment, git_diff
-from crossfade.runs.files import read_csv, read_json, write_bytes, write_json, write_text
+from crossfade.runs.files import disk_fault, read_csv, read_json, write_bytes, write_json, write_text
 from crossfade.runs.find import checked
 from crossfade.runs.lock import locked
 from crossfade.runs.log import log_failure, logging_to
@@ -22,6 +23,11 @@ from crossfade.runs.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd  # 0.4 s that --help must not pay
+
+    from crossfade.config import RunConfig
+
+
+DAMAGED = "The run folder is damaged, or was edited: restore the file from a copy, or train again."
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,44 @@ class RunFolder:
             write_text(self.diff_file, diff)
 
     def config(self) -> dict[str, Any]:
-        """The resolved config as plain data."""
-        return yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        """The resolved config as plain data. Raises UserError where the file holds none."""
+        try:
+            plain = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.config_file}: not readable as YAML: {error}. {DAMAGED}") from error
+        if not isinstance(plain, dict):
+            raise UserError(f"{self.config_file}: holds no config. {DAMAGED}")
+        return plain
+
+    def run_config(self) -> RunConfig:
+        """The config that the run was made with. Raises UserError, naming the file, where it does not fit."""
+        from crossfade.config import RunConfig
+
+        plain = self.config()
+        try:
+            return RunConfig.load(plain)
+        except UserError as error:
+            raise UserError(*error.problems, f"So it stands in {self.config_file}. {DAMAGED}") from error
+
+    def fitted(self) -> dict[str, Any]:
+        """What was learned from the training split. Raises UserError where the run has not come that far."""
+        path = self.preprocessing_file
+        if not path.is_file():
+            folds = sorted(p.parent.name for p in self.path.glob("fold_*/config.yaml"))
+            if folds:
+                raise UserError(
+                    f"{self.path} is a cross-validation. Give one of its folds: {self.path / folds[0]}"
+                    f"{f' … {folds[-1]}' if len(folds) > 1 else ''}."
+                )
+            raise UserError(f"{self.path} has no {path.name}: it ended before its data were read. Start it again.")
+        try:
+            return read_json(path)
+        except ValueError as error:
+            raise UserError(f"{path}: not readable as JSON: {error}. {DAMAGED}") from error
+
+    def is_finished(self) -> bool:
+        """Has it come to its end, with a summary?"""
+        return self.summary_file.exists() and self.status_file.exists() and self.status().state == "finished"
 
     def overrides(self) -> list[str]:
         """What the user typed."""
@@ -151,6 +193,13 @@ class RunFolder:
                 yield
             except BaseException as error:
                 cause = interruption(error)
+                if fault := disk_fault(error):
+                    with suppress(OSError):  # the status is written to that disk too
+                        status.ending("failed", fault).save(self.status_file)
+                    raise Failure(
+                        f"{self.path}: {fault}. What was written before is whole. Make room, then go on from the last "
+                        f"epoch: resume={self.path}"
+                    ) from error
                 if cause is None and not (isinstance(error, SystemExit) and not error.code):
                     log_failure(log, error)
                     status.ending("failed", f"{type(error).__name__}: {error}").save(self.status_file)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -13,10 +14,22 @@ from typing import TextIO
 LOGGERS = ("crossfade", "pytorch_lightning", "lightning_fabric", "py.warnings")
 
 
+class LogFile(logging.FileHandler):
+    """A log that a full disk can only cut short: it raises nothing, and prints nothing of its own trouble."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with suppress(OSError):  # it flushes what is left
+            super().close()
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[logging.Handler]:
     """Append records of `LOGGERS` from INFO on, and warnings, to `path`; the screen stays as it was."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8")
     handler.setLevel(logging.INFO)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in LOGGERS]

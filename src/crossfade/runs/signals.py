@@ -42,7 +42,8 @@ def interruption(error: BaseException) -> str | None:
     if isinstance(error, Terminated):
         return "SIGTERM"
     if isinstance(error, KeyboardInterrupt):
-        return "Ctrl-C"
+        before = error.__cause__ or error.__context__
+        return (before is not None and interruption(before)) or "Ctrl-C"
     if isinstance(error, SystemExit) and error.__context__ is not None:
         return interruption(error.__context__)
     return None

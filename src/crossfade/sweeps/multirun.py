@@ -16,6 +16,7 @@ from crossfade.config import RunConfig, check, effective
 from crossfade.config.compose import to_plain
 from crossfade.config.overrides import parse
 from crossfade.errors import UserError
+from crossfade.runs import usable
 from crossfade.sweeps.distinct import Plan, plan, without_idle_alpha
 from crossfade.sweeps.table import Outcome, show_table
 
@@ -43,11 +44,11 @@ def sweep(
         chosen = plan([_labels(job) for job in parsed], [_identity(config) for config in configs])
         print(chosen.note)
         place = Path(folder) if folder is not None else _new_place(configs, varying)
+        usable(place)
     except UserError as error:
         show_problems(error)
         raise SystemExit(USAGE) from error
     names = _names(parsed, chosen, varying)
-    place.mkdir(parents=True, exist_ok=True)
     settings = [_job(jobs[i], parsed[i], chosen.idle[i], place, name) for i, name in names.items()]
     results = launch(settings, str(place))
     outcomes = [_outcome(place / name, result) for name, result in zip(names.values(), results, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,24 @@ from torchmetrics import MetricCollection
 
 from crossfade.core.base import Representation
 from crossfade.specs import TargetSpec
+
+SHOWN = 5  # labels named in a message
+
+
+def first_rows(labels: Iterable[tuple[int, str]], known: Container[str]) -> str:
+    """'"x" (row 3), …' of the labels that are not known, each with the first row that holds it; '' for none."""
+    rows: dict[str, int] = {}
+    for i, label in labels:
+        if label not in known:
+            rows.setdefault(label, i + 1)
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return ", ".join(f"{label!r} (row {row})" for label, row in list(rows.items())[:SHOWN]) + more
+
+
+def some(labels: Sequence[str]) -> str:
+    """The first labels, and how many more there are."""
+    more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
+    return ", ".join(map(repr, labels[:SHOWN])) + more
 
 
 class Target(nn.Module):
@@ -37,6 +55,11 @@ class Target(nn.Module):
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
         """Raw truths → tensor (N, …); unknown is −1 (multiclass) or NaN. Raises UserError for an unknown label."""
         raise NotImplementedError
+
+    @staticmethod
+    def lacking(fitted: dict[str, Any], truth: Tensor) -> list[str]:
+        """Classes that this encoded truth (N, …) of a split has no sample of: scores say nothing of them."""
+        return []
 
     def forward(self, representation: Representation) -> Tensor:
         """(B, D) → raw outputs (B, C)."""

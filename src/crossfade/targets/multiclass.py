@@ -22,7 +22,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target
+from crossfade.targets.base import Target, first_rows, some
 from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 
 
@@ -65,14 +65,18 @@ class MultiClass(Target):
     @staticmethod
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
         number = {c: i for i, c in enumerate(fitted["classes"])}
-        unseen = sorted({str(t) for t in truths if t is not None and str(t) not in number})
+        unseen = first_rows(((i, str(t)) for i, t in enumerate(truths) if t is not None), number)
         if unseen:
             raise UserError(
-                f"target.{spec.name}: label(s) {', '.join(map(repr, unseen))} unseen in training, "
-                f"where the classes are {', '.join(map(repr, fitted['classes']))}.{did_you_mean(unseen[0], number)} "
-                "Mend the labels, split otherwise, or drop those samples."
+                f"target.{spec.name}: label(s) {unseen} unseen in training, where the {len(number)} classes are "
+                f"{some(fitted['classes'])}.{did_you_mean(unseen.split(chr(39))[1], number)} "
+                "Mend the labels, split otherwise, or drop those samples (numbers to be predicted: kind: regression)."
             )
         return torch.tensor([-1 if t is None else number[str(t)] for t in truths])
+
+    @staticmethod
+    def lacking(fitted: dict[str, Any], truth: Tensor) -> list[str]:
+        return [c for i, c in enumerate(fitted["classes"]) if not (truth == i).any()]
 
     def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """log Σ_g w_g·softmax(o_g)."""

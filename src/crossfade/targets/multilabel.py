@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target
+from crossfade.targets.base import Target, first_rows, some
 from crossfade.targets.scores import LabelAUROC
 
 
@@ -52,17 +52,21 @@ class MultiLabel(Target):
     @staticmethod
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
         classes = fitted["classes"]
-        unseen = sorted({str(label) for t in truths if t is not None for label in t} - set(classes))
+        unseen = first_rows(((i, str(x)) for i, t in enumerate(truths) if t is not None for x in t), classes)
         if unseen:
             raise UserError(
-                f"target.{spec.name}: label(s) {', '.join(map(repr, unseen))} unseen in training, where the labels are "
-                f"{', '.join(map(repr, classes))}. Mend the labels, split otherwise, or drop those samples."
+                f"target.{spec.name}: label(s) {unseen} unseen in training, where the {len(classes)} labels are "
+                f"{some(classes)}. Mend the labels, split otherwise, or drop those samples."
             )
         rows = [
             [float("nan")] * len(classes) if t is None else [float(c in set(map(str, t))) for c in classes]
             for t in truths
         ]
         return torch.tensor(rows)
+
+    @staticmethod
+    def lacking(fitted: dict[str, Any], truth: Tensor) -> list[str]:
+        return [c for i, c in enumerate(fitted["classes"]) if not (truth[:, i] == 1).any()]
 
     def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """logit of Σ_g w_g·σ(o_g), in logs."""

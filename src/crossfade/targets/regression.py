@@ -10,11 +10,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Target
+from crossfade.targets.scores import R2
 
 
 class Regression(Target):
@@ -39,6 +40,11 @@ class Regression(Target):
         if len(rows) < 2:
             raise UserError(f"target.{spec.name}: fewer than two known values in the training split. Check its column.")
         sd = rows.std(0)
+        if not sd.any():
+            raise UserError(
+                f"target.{spec.name}: all {len(rows)} known values of the training split are {rows[0].tolist()}; "
+                "nothing can be learned. Check its column and the split."
+            )
         return {"mean": rows.mean(0).tolist(), "sd": np.where(sd > 0, sd, 1.0).tolist()}
 
     @staticmethod
@@ -60,7 +66,7 @@ class Regression(Target):
         return output.float() * self.sd + self.mean
 
     def metrics(self) -> MetricCollection:
-        return MetricCollection({"mae": MeanAbsoluteError(), "rmse": MeanSquaredError(squared=False), "r2": R2Score()})
+        return MetricCollection({"mae": MeanAbsoluteError(), "rmse": MeanSquaredError(squared=False), "r2": R2()})
 
     def chance(self, truth: Tensor) -> Tensor:
         """The training split's mean, for every sample."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAUROC, MulticlassRecall, MultilabelAUROC
 from torchmetrics.utilities import dim_zero_cat
 
@@ -44,6 +45,33 @@ class ClassAUROC(MulticlassAUROC):
             if defined.any()
             else truth.new_tensor(float("nan"), dtype=torch.float32)
         )
+
+
+class R2(Metric):
+    """1 − Σ(y − ŷ)²/Σ(y − ȳ)², averaged over the outputs whose truth varies; NaN where none does.
+
+    torchmetrics sums squares in float32 and takes a variance below 1e-4 for none: values far from 0, or small in
+    their unit, then score wrongly without a word.
+    """
+
+    prediction: list[Tensor]
+    truth: list[Tensor]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.add_state("prediction", default=[], dist_reduce_fx="cat")
+        self.add_state("truth", default=[], dist_reduce_fx="cat")
+
+    def update(self, prediction: Tensor, truth: Tensor) -> None:
+        self.prediction.append(prediction)
+        self.truth.append(truth)
+
+    def compute(self) -> Tensor:
+        truth, prediction = dim_zero_cat(self.truth).double(), dim_zero_cat(self.prediction).double()
+        rest = (truth - prediction).square().sum(0)
+        total = (truth - truth.mean(0)).square().sum(0)
+        varies = (truth != truth[:1]).any(0)
+        return mean_where(1 - rest / total, varies).float()
 
 
 class LabelAUROC(MultilabelAUROC):

@@ -186,3 +186,13 @@ def test_pickled_objects_and_ambiguous_archives_are_refused(tmp_path: Path) -> N
     np.savez(tmp_path / "a.npz", a=np.zeros((2, 2)), b=np.zeros((2, 2)))
     with pytest.raises(Fault, match="2 arrays"):
         read_image(tmp_path / "a.npz", 1)
+
+
+def test_a_fault_says_why_and_repeats_no_advice_of_the_decoder(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(Fault, match="no picture format is recognised") as caught:
+        read_image(tmp_path / "a.png", 1)
+    assert "object at" not in str(caught.value)
+    (tmp_path / "a.npy").write_bytes(b"no array")
+    with pytest.raises(Fault, match=r"pickled \(object\) data$"):  # numpy goes on: "… load it unsafely using …"
+        read_image(tmp_path / "a.npy", 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crossfade.data.readers.faults import Fault
+from crossfade.data.readers.faults import Fault, reason
 
 
 def load_array(path: Path) -> np.ndarray:
@@ -22,4 +22,4 @@ def load_array(path: Path) -> np.ndarray:
     except Fault:
         raise
     except Exception as error:  # the decoder raises all sorts; each means a bad file
-        raise Fault(f"not a readable NumPy file: {error}") from error
+        raise Fault(f"not a readable NumPy file: {reason(error)}") from error

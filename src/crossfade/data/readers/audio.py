@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from crossfade.data.readers.faults import Fault, finite, numeric, optional_package
+from crossfade.data.readers.faults import Fault, finite, numeric, optional_package, reason
 
 EXTENSIONS = (".wav", ".flac", ".ogg")
 STREAMED = (0, 0xFFFFFFFF)  # RIFF sizes that a writer leaves when it does not know the length
@@ -28,7 +28,7 @@ def read_audio(path: Path, rate: float) -> np.ndarray:
             expected, stored = file.frames, file.samplerate
             sound = file.read(dtype="float32", always_2d=True)
     except Exception as error:  # RuntimeErrors, wrapped differently from release to release
-        raise Fault(f"not readable as sound: {error}") from error
+        raise Fault(f"not readable as sound: {reason(error)}") from error
     if len(sound) != expected:
         raise Fault(f"truncated: {len(sound)} of {expected} samples")
     if path.suffix.lower() == ".wav":

@@ -20,9 +20,15 @@ YES, NO = ("1", "true", "1.0"), ("0", "false", "0.0")
 
 
 def text(cell: Any) -> str:
-    """The cell as text; '' where it is missing (None, NaN, NaT, pandas' NA)."""
+    """The cell as text; '' where it is missing (None, NaN, NaT, pandas' NA).
+
+    Raises ValueError on what Parquet can hold and no cell should: lists, records, bytes.
+    """
     if isinstance(cell, str):
         return cell
+    if hasattr(cell, "__len__"):
+        kind = "list" if hasattr(cell, "tolist") else type(cell).__name__
+        raise ValueError(f"holds a {kind}, not one text, number or date")
     if cell is None or cell is pd.NA or cell != cell:  # NaN and NaT differ from themselves
         return ""
     return str(cell)

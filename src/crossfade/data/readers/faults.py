@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def optional_package(name: str, path: Path) -> Any:
             f"Reading {path.name} needs the package {name}, which is not installed. "
             f'Install it: pip install "crossfade[{EXTRAS[name]}]"'
         ) from error
+
+
+def reason(error: Exception) -> str:
+    """A decoder's complaint in short: its first sentence, without its advice on how to read the file all the same."""
+    return re.split(r"\.\s|\.?$", str(error), maxsplit=1, flags=re.MULTILINE)[0] or type(error).__name__
 
 
 def numeric(array: np.ndarray, what: str) -> np.ndarray:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from crossfade.data.readers.arrays import load_array
-from crossfade.data.readers.faults import Fault, finite, numeric, optional_package
+from crossfade.data.readers.faults import Fault, finite, numeric, optional_package, reason
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 ARRAYS = (".npy", ".npz")
@@ -55,8 +55,10 @@ def _picture(path: Path) -> np.ndarray:
         frames = getattr(image, "n_frames", 1)
         image.load()
         image = ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as error:  # its text names no more than an object in memory
+        raise Fault("not a readable image, corrupt or truncated: no picture format is recognised") from error
     except Exception as error:  # the decoder raises all sorts; each means a bad file
-        raise Fault(f"not a readable image, corrupt or truncated: {error}") from error
+        raise Fault(f"not a readable image, corrupt or truncated: {reason(error)}") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
     if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG with a preview as second frame
@@ -100,7 +102,7 @@ def _nifti(path: Path) -> np.ndarray:
     try:
         array = np.asanyarray(nibabel.load(path).dataobj)
     except Exception as error:  # as above
-        raise Fault(f"not a readable NIfTI file: {error}") from error
+        raise Fault(f"not a readable NIfTI file: {reason(error)}") from error
     while array.ndim > 2 and array.shape[-1] == 1:
         array = array[..., 0]
     return array
@@ -113,7 +115,7 @@ def _dicom(path: Path, channels: int) -> np.ndarray:
         dataset: Any = pydicom.dcmread(path)
         stored = np.asarray(dataset.pixel_array)
     except Exception as error:  # as above
-        raise Fault(f"not a readable DICOM image: {error}") from error
+        raise Fault(f"not a readable DICOM image: {reason(error)}") from error
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise Fault(f"holds {frames} frames; store the one that you want as a file of its own")

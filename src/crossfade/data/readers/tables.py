@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossfade.data.readers.faults import Fault
+from crossfade.data.readers.faults import Fault, reason
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 LONGEST_CELL = 10_000_000  # characters; Python's own limit of 131,072 is less than a long clinical note
@@ -27,7 +27,7 @@ def read_table(path: Path) -> pd.DataFrame:
         try:
             frame = pd.read_parquet(path)
         except Exception as error:  # pyarrow raises all sorts; each means that the file is not Parquet
-            raise TableFault(f"not a readable Parquet file: {error}") from error
+            raise TableFault(f"not a readable Parquet file: {reason(error)}") from error
         return frame.rename(columns=str)
     if suffix not in TABLES:
         raise TableFault(f"unknown table extension {path.suffix!r}; readable: {', '.join(TABLES)}")
@@ -40,7 +40,7 @@ def read_table(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise TableFault(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except csv.Error as error:
-        raise TableFault(f"not a readable CSV: {error}") from error
+        raise TableFault(f"not a readable CSV: {reason(error)}") from error
     if not any(header):
         raise TableFault("has no header line that names the columns")
     twice = sorted({name for name in header if name and header.count(name) > 1})
