@@ -6,10 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 import crossfade
-from crossfade.errors import UserError, did_you_mean
+from crossfade.errors import UserError, did_you_mean, show_problems
 from crossfade.screen import lasting_output
-
-USAGE = 2  # exit code: the user's input is at fault; 1: the program failed
 
 
 def _train(arguments: list[str]) -> None:
@@ -37,6 +35,9 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
 }
 
 
+FLAGS = ("--help", "--version")
+
+
 def run(command: str, arguments: Sequence[str]) -> int:
     """Run one command; print a UserError as its list of problems. Returns the exit code."""
     try:
@@ -51,15 +52,6 @@ def run(command: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def show_problems(error: UserError) -> None:
-    """One line a problem on stderr, under a count where there are several."""
-    many = len(error.problems) > 1
-    if many:
-        print(f"{len(error.problems)} problems:", file=sys.stderr)
-    for problem in error.problems:
-        print(f"{'  - ' if many else 'Error: '}{problem}", file=sys.stderr)
-
-
 def main() -> None:
     """The entry point of `crossfade`."""
     command, *arguments = sys.argv[1:] or ["--help"]
@@ -72,14 +64,13 @@ def main() -> None:
     elif command in ("-sc", "--shell-completion"):
         from crossfade.commands.completion import answer
 
-        answer(arguments)
+        answer(arguments, [*COMMANDS, *FLAGS])
     elif command in COMMANDS:
         sys.exit(run(command, arguments))
     else:
-        known = [*COMMANDS, "--help", "--version"]
-        show_problems(
-            UserError(
-                f"crossfade {command}: no such command.{did_you_mean(command, known)} There are {', '.join(known)}."
-            )
+        known = [*COMMANDS, *FLAGS]
+        error = UserError(
+            f"crossfade {command}: no such command.{did_you_mean(command, known)} There are {', '.join(known)}."
         )
-        sys.exit(USAGE)
+        show_problems(error)
+        sys.exit(error.code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
@@ -37,3 +38,12 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """' Did you mean "weighted"?' for the nearest allowed word, else an empty string."""
     near = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def show_problems(error: UserError) -> None:
+    """One line a problem on stderr, under a count where there are several."""
+    many = len(error.problems) > 1
+    if many:
+        print(f"{len(error.problems)} problems:", file=sys.stderr)
+    for problem in error.problems:
+        print(f"{'  - ' if many else 'Error: '}{problem}", file=sys.stderr)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crossfade.batch import Batch
 from crossfade.config import OptimConfig
-from crossfade.errors import UserError
+from crossfade.errors import Failure
 from crossfade.model import FusionModel
 from crossfade.optim import make_optimizer, make_schedule
 from crossfade.seeding import derived
@@ -27,7 +27,7 @@ class FusionModule(pl.LightningModule):
     and logged once an epoch: logging each step costs more than a small model's step. `steps` are the optimiser's, of
     the whole training.
 
-    Raises UserError when the loss is not finite, naming the step, the samples and the last good checkpoint.
+    Raises Failure when the loss is not finite, naming the step, the samples and the last good checkpoint.
     """
 
     def __init__(self, model: FusionModel, optim: OptimConfig, steps: int, seed: int, compile: bool = False) -> None:
@@ -62,7 +62,7 @@ class FusionModule(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         loss = self.loss(self(batch), batch)
         if not torch.isfinite(loss):
-            raise UserError(self._diverged(loss, batch))
+            raise Failure(self._diverged(loss, batch))
         self._losses.append(loss.detach())
         return loss
 

@@ -42,7 +42,7 @@ def main_metric(config: RunConfig) -> tuple[str, str]:
 def train(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:
     """Train in this process, or in one process per device where `trainer.strategy` asks for several.
 
-    Continues from the folder's last checkpoint if it has one. Raises UserError when the loss turns NaN.
+    Continues from the folder's last checkpoint if it has one. Raises Failure when the loss turns NaN.
     """
     if processes(config) > 1 and "LOCAL_RANK" not in os.environ and "SLURM_PROCID" not in os.environ:
         launch(config, folder)

@@ -15,26 +15,27 @@ COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
 complete -o nospace -o default -F _crossfade crossfade"""
 
 
-def answer(arguments: Sequence[str]) -> None:
-    """`crossfade -sc install=bash` prints the script for eval; `query=bash` the words that fit $COMP_LINE."""
+def answer(arguments: Sequence[str], words: Sequence[str]) -> None:
+    """`crossfade -sc install=bash` prints the script for eval; `query=bash` the words that fit $COMP_LINE.
+
+    `words` are those that may stand first: the commands.
+    """
     if list(arguments) == ["install=bash"]:
         print(BASH)
     elif list(arguments) == ["uninstall=bash"]:
         print("complete -r crossfade; unset -f _crossfade")
     elif list(arguments) == ["query=bash"]:
-        _query(os.environ.get("COMP_LINE", ""))
+        _query(os.environ.get("COMP_LINE", ""), words)
     else:
         print(f"crossfade -sc {' '.join(arguments)}: bash only. Give install=bash.", file=sys.stderr)
         raise SystemExit(2)
 
 
-def _query(line: str) -> None:
-    from crossfade.cli import COMMANDS
-
+def _query(line: str, commands: Sequence[str]) -> None:
     words = line.split(" ")
     if len(words) <= 2:
         start = words[-1] if len(words) == 2 else ""
-        print("\n".join(f"{name} " for name in [*COMMANDS, "--help", "--version"] if name.startswith(start)))
+        print("\n".join(f"{name} " for name in commands if name.startswith(start)))
         return
     if words[1] == "train":
         from contextlib import redirect_stdout

@@ -12,7 +12,7 @@ import crossfade
 from crossfade.commands.flags import read_flags
 from crossfade.commands.help import show_train, wants_help
 from crossfade.config.folder import ROOT_CONFIG, conf_folder, find_part
-from crossfade.errors import UserError
+from crossfade.errors import UserError, show_problems
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -84,7 +84,6 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 
 def _experiment(raw: dict[str, Any], folder: Path, given: list[str], in_sweep: bool) -> dict[str, Any]:
-    from crossfade.cli import show_problems
     from crossfade.config import check
 
     try:

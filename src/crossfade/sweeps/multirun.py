@@ -11,11 +11,10 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 
-from crossfade.cli import USAGE, show_problems
 from crossfade.config import RunConfig, check, effective
 from crossfade.config.compose import to_plain
 from crossfade.config.overrides import parse
-from crossfade.errors import UserError
+from crossfade.errors import UserError, show_problems
 from crossfade.runs import usable
 from crossfade.sweeps.distinct import Plan, plan, without_idle_alpha
 from crossfade.sweeps.table import Outcome, show_table
@@ -47,7 +46,7 @@ def sweep(
         usable(place)
     except UserError as error:
         show_problems(error)
-        raise SystemExit(USAGE) from error
+        raise SystemExit(error.code) from error
     names = _names(parsed, chosen, varying)
     settings = [_job(jobs[i], parsed[i], chosen.idle[i], place, name) for i, name in names.items()]
     results = launch(settings, str(place))
