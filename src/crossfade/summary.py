@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
-from crossfade.analysis.intervals import confusion_interval
+from crossfade.analysis.intervals import bootstrap, confusion_interval
 from crossfade.config import RunConfig
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluate import Scored
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
+from crossfade.module import compute_metrics, known_rows
 from crossfade.targets.base import Target
 
 
@@ -48,20 +49,27 @@ def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: S
 
 
 def main_interval(target: Target, scored: Scored, name: str) -> list[float] | None:
-    """95 % interval of the main metric over the test groups; None where it is not a metric of a confusion matrix."""
-    if target.spec.kind != "multiclass":
-        return None
-    truth = scored.truth[name].numpy()
-    known = truth >= 0
-    predicted = scored.prediction[name].numpy().argmax(1)
-    interval = confusion_interval(
-        truth[known],
-        predicted[known],
-        np.asarray(scored.groups)[known],
-        len(target.fitted["classes"]),
-        target.main,
-    )
-    return [float(interval.low), float(interval.high)]
+    """95 % interval of the main metric over the test groups; None where it is defined in too few resamples."""
+    known = known_rows(scored.truth[name])
+    truth, prediction = scored.truth[name][known].numpy(), scored.prediction[name][known].numpy()
+    groups = np.asarray(scored.groups)[known.numpy()]
+    if target.spec.kind == "multiclass":
+        classes = len(target.fitted["classes"])
+        found = confusion_interval(truth, prediction.argmax(1), groups, classes, target.main)
+    else:
+        metric = target.metrics()[target.main]
+
+        def value(prediction: np.ndarray, truth: np.ndarray) -> float:
+            metric.reset()
+            metric.update(torch.from_numpy(prediction), torch.from_numpy(truth))
+            return float(metric.compute())
+
+        truth = truth.astype(int) if target.spec.kind == "multilabel" else truth
+        try:
+            found = bootstrap(value, [prediction, truth], groups)
+        except ValueError:
+            return None
+    return [float(found.low), float(found.high)]
 
 
 def learned_alpha(model: FusionModel) -> dict[str, float] | None:
