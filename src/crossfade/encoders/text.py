@@ -21,7 +21,8 @@ class TextEncoder(Encoder):
     BERT: Devlin et al. 2019, arXiv:1810.04805. `fitted` holds the size of the vocabulary and the id of the padding;
     where the config names a `model`, its architecture too, so that a run is reopened without the original folder.
 
-    Raises UserError when the named model is neither a local path nor within the hub's reach.
+    `model`: a local path, `package:NAME/FOLDER` (a folder of an installed Python package), or a hub name.
+    Raises UserError when it is none of them, or the hub is out of reach.
     """
 
     def __init__(
@@ -85,9 +86,10 @@ class TextEncoder(Encoder):
         from transformers import AutoModel
 
         options = self._options(self.body.config)
-        source = hub.local if Path(self.model).exists() else hub.download
+        model = hub.place(self.model, "encoder.text.model")
+        source = hub.local if Path(model).exists() else hub.download
         with source(self.model, "encoder.text.model"):
-            self.body = AutoModel.from_pretrained(self.model, **options)
+            self.body = AutoModel.from_pretrained(model, **options)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mask = x != self.pad

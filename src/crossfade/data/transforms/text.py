@@ -88,13 +88,15 @@ def _wordpiece(vocabulary: dict[str, int]) -> Tokenizer:
 
 
 def load_tokenizer(model: str) -> tuple[Tokenizer, dict[str, Any]]:
-    """The tokenizer and the architecture (a plain dict) of a hub name or local path."""
+    """The tokenizer and the architecture (a plain dict) of a local path, `package:NAME/FOLDER` or hub name."""
     from transformers import AutoConfig, AutoTokenizer
 
-    def load() -> tuple[Any, Any]:
-        return AutoTokenizer.from_pretrained(model), AutoConfig.from_pretrained(model)
+    place = hub.place(model, "encoder.text.model")
 
-    if Path(model).exists():
+    def load() -> tuple[Any, Any]:
+        return AutoTokenizer.from_pretrained(place), AutoConfig.from_pretrained(place)
+
+    if Path(place).exists():
         try:
             tokenizer, config = load()
         except (OSError, ValueError) as error:
