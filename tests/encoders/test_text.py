@@ -140,6 +140,7 @@ def package(folder, monkeypatch):
 
 def test_a_model_in_an_installed_package_is_found(package):
     named, by_path = "package:some_weights/model", str(package)
+    TextEncoder.check({"model": named})
     transform = fitted_on(named)
     assert transform.fitted == fitted_on(by_path).fitted
     encoders = [TextEncoder(SPEC, transform.fitted, model=model) for model in (named, by_path)]
@@ -171,6 +172,8 @@ def test_a_model_of_a_package_is_reopened_without_it(package):
 def test_a_package_that_is_not_there_is_said(package, name, said):
     with pytest.raises(UserError, match=rf"^encoder\.text\.model={name}: .*{said}"):
         fitted_on(name)
+    with pytest.raises(UserError, match=said):
+        TextEncoder.check({"model": name})
     encoder = TextEncoder(SPEC, fitted_on(str(package)).fitted, model=name)
     with pytest.raises(UserError, match=said):
         encoder.load_given_weights()

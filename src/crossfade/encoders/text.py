@@ -66,7 +66,7 @@ class TextEncoder(Encoder):
     @staticmethod
     def check(fields: Mapping[str, Any]) -> None:
         model = fields.get("model")
-        if model is None or Path(model).exists():
+        if model is None or Path(hub.place(model, "encoder.text.model")).exists():
             return  # what is in the folder is looked at when its tokenizer is read
         from transformers import AutoConfig
 
