@@ -63,6 +63,22 @@ def local(path: str, key: str) -> Iterator[None]:
         raise UserError(f"{key}={path}: cannot be used: {why} Give a file or folder made for this model.") from error
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bar and its report of the layers that are not wanted (BERT's pooler)."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
 def reachable(seconds: float = 2.0) -> bool:
     """Whether the hub's host takes a connection."""
     from huggingface_hub import constants

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
 import torch
 from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import tiny
@@ -120,6 +122,19 @@ def test_a_model_that_is_nowhere_is_said_at_once(monkeypatch, tmp_path, name):
         with pytest.raises(UserError, match=rf"encoder\.text\.model={name}"):
             fitted_on(name)
         assert time.monotonic() - start < 2.0
+
+
+def test_weights_that_lack_a_layer_are_said_and_nothing_else_is_printed(folder, tmp_path, capfd):
+    whole = TextEncoder(SPEC, fitted_on(folder).fitted, model=str(folder))
+    whole.load_given_weights()
+    assert capfd.readouterr() == ("", "")
+    shutil.copytree(folder, tmp_path / "cut")
+    weights = load_file(tmp_path / "cut" / "model.safetensors")
+    lost = next(name for name in weights if "layer.0" in name)
+    save_file({k: v for k, v in weights.items() if k != lost}, tmp_path / "cut" / "model.safetensors", {"format": "pt"})
+    cut = TextEncoder(SPEC, fitted_on(tmp_path / "cut").fitted, model=str(tmp_path / "cut"))
+    with pytest.raises(UserError, match="holds no weights for 1 parameters"):
+        cut.load_given_weights()
 
 
 def test_a_folder_without_a_model_is_said(tmp_path):
