@@ -61,7 +61,7 @@ class TimmEncoder(Encoder):
             body = timm.create_model(self.name, img_size=self.spec.size, **wanted)
         except TypeError:
             body = timm.create_model(self.name, **wanted)
-        return body.to(memory_format=torch.channels_last)  # convolutions are 1.5 times as quick on a CPU
+        return body.to(memory_format=torch.channels_last)  # quicker convolutions on a CPU: docs/LOG.md
 
     def load_given_weights(self) -> None:
         if self.weights is not None:
