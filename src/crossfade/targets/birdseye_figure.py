@@ -1,0 +1,94 @@
+"""Bird's-eye figures: what the sensors saw from above, and what was there and was predicted; ahead is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
+from crossfade.plane import Plane
+from crossfade.targets.base import Scene
+
+Extent = tuple[float, float, float, float]
+TRUE, PREDICTED = INK, ORANGE
+COLOURS = (BLUE, "#2f855a", "#9f3a9f", "#b7791f", "#c53030", "#319795")  # of classes
+
+
+@rc_context(STYLE)
+def panels(path: Path, scene: Scene, extent: Extent, legend: Sequence[Line2D], draw: Callable[[Axes, int], None]) -> None:
+    """One bird's-eye panel for each of the first (at most 8) samples, `draw(axes, i)` adding what is the target's."""
+    samples = min(len(scene.ids), 8)
+    columns = min(samples, 4)
+    rows = -(-samples // max(columns, 1))
+    height = (extent[1] - extent[0]) / (extent[3] - extent[2]) * 3
+    figure = Figure(figsize=(3 * columns, height * rows + 0.5))
+    for i, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat):
+        if i >= samples:
+            axes.set_axis_off()
+            continue
+        _backdrop(axes, scene, i, extent)
+        draw(axes, i)
+        axes.set(xlim=(extent[3], extent[2]), ylim=(extent[0], extent[1]), aspect="equal", title=str(scene.ids[i]))
+        axes.set_xlabel("y in m (left is positive)" if i >= samples - columns else "")
+        axes.set_ylabel("x in m" if i % columns == 0 else "")
+    figure.legend(handles=list(legend), loc="outside lower center", ncols=len(legend))
+    save(figure, path)
+
+
+def _backdrop(axes: Axes, scene: Scene, i: int, extent: Extent) -> None:
+    """The map and the points of a sample, where it has them, and the ego vehicle's place."""
+    for m, name in enumerate(sorted(scene.inputs)):
+        spec, here = scene.specs[name], bool(scene.presence[i, m])
+        if spec.extent is None or not here:
+            continue
+        values = scene.inputs[name][i].numpy()
+        x_min, x_max, y_min, y_max = spec.extent
+        if spec.kind == "image" and spec.aligned:
+            picture = values.mean(0)
+            axes.imshow(picture, cmap="Greys", extent=(y_max, y_min, x_min, x_max), alpha=0.35, vmax=2 * picture.max() + 1)
+        elif spec.kind == "points":
+            few = np.isfinite(values[:, 0]).sum() < 100
+            axes.scatter(values[:, 1], values[:, 0], s=9 if few else 1, c="#c53030" if few else GREY, lw=0, zorder=1)
+    axes.plot(0, 0, marker="^", ms=7, color=INK, zorder=4)
+
+
+def key(label: str, colour: str, style: str = "-", marker: str = "") -> Line2D:
+    """An entry of the legend."""
+    return Line2D([], [], color=colour, ls=style, marker=marker, label=label)
+
+
+def corners(box: np.ndarray) -> np.ndarray:
+    """Closed outline (5, 2) of a box x, y, length, width, heading."""
+    x, y, length, width, heading = np.nan_to_num(box)
+    shape = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1], [1, 1]]) * [length / 2, width / 2]
+    turn = np.array([[np.cos(heading), np.sin(heading)], [-np.sin(heading), np.cos(heading)]])
+    return shape @ turn + [x, y]
+
+
+def draw_boxes(path: Path, scene: Scene, extent: Extent, classes: Sequence[str], least: float) -> None:
+    """True boxes in full lines, predicted ones dashed with their score, a line ahead as long as one second's way."""
+    prediction, truth = scene.prediction.numpy(), scene.truth[:, 1:].numpy()
+
+    def draw(axes: Axes, i: int) -> None:
+        for box in truth[i][~np.isnan(truth[i][:, 0])]:
+            _box(axes, box[1:], COLOURS[int(box[0]) % len(COLOURS)], "-")
+        for score, label, *box in prediction[i][prediction[i][:, 0] >= least]:
+            colour = COLOURS[int(label) % len(COLOURS)]
+            _box(axes, np.array(box), colour, ":")
+            axes.annotate(f"{score:.1f}", (box[1], box[0]), (3, 3), textcoords="offset points", fontsize=6, color=colour)
+
+    legend = [key(name, COLOURS[c % len(COLOURS)]) for c, name in enumerate(classes)]
+    legend += [key("true", INK), key(f"predicted, score ≥ {least:g}", INK, ":")]
+    panels(path, scene, extent, legend, draw)
+
+
+def _box(axes: Axes, box: np.ndarray, colour: str, style: str) -> None:
+    outline = corners(box[[0, 1, 2, 3, 4]])
+    axes.plot(outline[:, 1], outline[:, 0], style, color=colour, lw=1.3, zorder=3)
+    axes.plot([box[1], box[1] + box[6]], [box[0], box[0] + box[5]], style, color=colour, lw=0.8, zorder=3)
