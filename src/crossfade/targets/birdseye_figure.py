@@ -92,3 +92,23 @@ def _box(axes: Axes, box: np.ndarray, colour: str, style: str) -> None:
     outline = corners(box[[0, 1, 2, 3, 4]])
     axes.plot(outline[:, 1], outline[:, 0], style, color=colour, lw=1.3, zorder=3)
     axes.plot([box[1], box[1] + box[6]], [box[0], box[0] + box[5]], style, color=colour, lw=0.8, zorder=3)
+
+
+def draw_futures(path: Path, scene: Scene, extent: Extent, futures: np.ndarray, probability: np.ndarray) -> None:
+    """Each agent's place now (dot), its true way (full) and the predicted ones (dashed, the likelier the stronger).
+
+    futures (n, A, M, T, 2) in m, probability (n, A, M).
+    """
+    truth = scene.truth[:, 1:].numpy()
+
+    def draw(axes: Axes, i: int) -> None:
+        for agent in np.flatnonzero(~np.isnan(truth[i, :, 0, 0])):
+            now, way = truth[i, agent, 0], truth[i, agent]
+            axes.plot(way[:, 1], way[:, 0], "-", color=TRUE, lw=1.5, zorder=3)
+            axes.plot(now[1], now[0], "o", color=TRUE, ms=3, zorder=3)
+            for future, p in zip(futures[i, agent], probability[i, agent], strict=True):
+                path = np.concatenate([now[None], future])
+                axes.plot(path[:, 1], path[:, 0], "--", color=PREDICTED, lw=1.2, alpha=0.2 + 0.8 * float(p), zorder=4)
+
+    legend = [key("agent now, and its way", TRUE, marker="o"), key("predicted, the likelier the stronger", PREDICTED, "--")]
+    panels(path, scene, extent, legend, draw)
