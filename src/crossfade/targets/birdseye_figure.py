@@ -112,3 +112,27 @@ def draw_futures(path: Path, scene: Scene, extent: Extent, futures: np.ndarray, 
 
     legend = [key("agent now, and its way", TRUE, marker="o"), key("predicted, the likelier the stronger", PREDICTED, "--")]
     panels(path, scene, extent, legend, draw)
+
+
+def draw_plans(
+    path: Path, scene: Scene, extent: Extent, driven: np.ndarray, planned: np.ndarray, agents: np.ndarray, road: np.ndarray
+) -> None:
+    """The true and the planned way as the vehicle's boxes (n, T, 5), the other agents' ways (n, A, T, 5), the road's edge."""
+
+    def draw(axes: Axes, i: int) -> None:
+        if np.isfinite(road[i]).any():
+            plane = Plane(extent, road.shape[-1])
+            x, y = (plane.centres()[:, c].numpy().reshape(road[i].shape) for c in (0, 1))
+            axes.contour(y, x, road[i] > 0, levels=[0.5], colors=PALE, linewidths=2, zorder=1)
+        for agent in agents[i][~np.isnan(agents[i][:, 0, 0])]:
+            for t, box in enumerate(agent):
+                outline = corners(box[[0, 1, 3, 4, 2]])
+                axes.plot(outline[:, 1], outline[:, 0], color=GREY, lw=0.8, alpha=1 - 0.6 * t / len(agent), zorder=2)
+        for boxes, colour, style in ((driven[i], TRUE, "-"), (planned[i], PREDICTED, "--")):
+            for box in boxes:
+                outline = corners(box[[0, 1, 3, 4, 2]])
+                axes.plot(outline[:, 1], outline[:, 0], style, color=colour, lw=0.9, zorder=3)
+            axes.plot(boxes[:, 1], boxes[:, 0], ".", color=colour, ms=3, zorder=4)
+
+    legend = [key("driven", TRUE), key("planned", PREDICTED, "--"), key("other agents, paler with time", GREY)]
+    panels(path, scene, extent, [*legend, key("edge of the road", PALE)], draw)

@@ -7,11 +7,8 @@ do not count; one that was not seen at the last step has no FDE.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 MISS = 2.0  # m
 
@@ -28,25 +25,3 @@ def errors(futures: Tensor, probability: Tensor, truth: Tensor) -> Tensor:
     missed = torch.where(end.isnan(), end, (end > MISS).to(end.dtype))
     likeliest = each.gather(-1, probability.argmax(-1, keepdim=True)).squeeze(-1)
     return torch.stack([each.amin(-1), end, missed, likeliest], -1)
-
-
-class MeanOverAgents(Metric):
-    """Mean of one of the `errors` over all agents of all samples that have it; NaN where none has."""
-
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
-    def __init__(self, of: Callable[[Tensor, Tensor], Tensor], column: int) -> None:
-        super().__init__()
-        self.of, self.column = of, column
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, truth: Tensor) -> None:
-        values = self.of(prediction, truth)[..., self.column]
-        self.total += values.nansum().double()
-        self.count += (~values.isnan()).sum()
-
-    def compute(self) -> Tensor:
-        return (self.total / self.count).float()

@@ -19,7 +19,8 @@ from crossfade.specs import TargetSpec
 from crossfade.targets.base import Scene, Target
 from crossfade.targets.birdseye import BirdsEyeHead, checked, gathered, pack
 from crossfade.targets.detection import plane_of
-from crossfade.targets.displacement import MeanOverAgents, errors
+from crossfade.targets.displacement import errors
+from crossfade.targets.mean_of import MeanOf
 
 METRICS = ("min_ade", "min_fde", "miss_rate", "likeliest_ade")
 
@@ -141,7 +142,7 @@ class Trajectories(Target):
 
     def metrics(self) -> MetricCollection:
         of = partial(Trajectories.errors, self)
-        return MetricCollection({name: MeanOverAgents(of, i) for i, name in enumerate(METRICS)}, compute_groups=False)
+        return MetricCollection({name: MeanOf(of, i) for i, name in enumerate(METRICS)}, compute_groups=False)
 
     def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
         each = self.errors(prediction, truth)[..., METRICS.index(self.main)].double()
