@@ -5,6 +5,7 @@ A path is its waypoints (N, T, 2) in m at `rate` Hz: where the rear axle will be
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -97,8 +98,11 @@ def between_frames(path: Tensor, pose: Tensor, drive: Tensor, frame: Tensor, rat
 
     pose (N, 4): x, y in m and heading in rad of the vehicle in the world, time in s. NaN where no next frame is there.
     """
-    follows = (drive[:, None] == drive) & (frame[:, None] + 1 == frame)  # (N, N): column after row
-    has, after = follows.any(1), follows.int().argmax(1)
+    order = torch.from_numpy(np.lexsort([frame.numpy(), drive.numpy()]))
+    one, next_one = order[:-1], order[1:]
+    follows = (drive[one] == drive[next_one]) & (frame[one] + 1 == frame[next_one])
+    has, after = torch.zeros(len(path), dtype=torch.bool), torch.arange(len(path))
+    has[one], after[one] = follows, next_one
     gap = pose[after, 3] - pose[:, 3]
     now, later = _in_world(path, pose), _in_world(path[after], pose[after])
     later = torch.cat([pose[after, None, :2], later], 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,7 +19,7 @@ from crossfade.specs import TargetSpec
 from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
 from crossfade.targets.birdseye import checked
-from crossfade.targets.mean_of import MeanOf
+from crossfade.targets.mean_of import means_of
 
 QUERIES = 4  # of the head, over the tokens
 POSE = ("x", "y", "heading", "time")
@@ -125,7 +124,7 @@ class Plan(Target):
         """(N, 2T + 4 + 2 + 2 + R² + 5·A·T): `parts` one after another, NaN throughout where unknown."""
         steps, side = spec.own["steps"], spec.own["road"]
         rows: list[np.ndarray | None] = []
-        first: dict[float, np.ndarray] = {}
+        first: dict[Any, tuple[int, np.ndarray]] = {}  # drive → its number, and its first pose
         for i, truth in enumerate(truths):
             if truth is None:
                 rows.append(None)
@@ -134,11 +133,10 @@ class Plan(Target):
             agents, road = truth.get("agents"), truth.get("road")
             has = np.array([agents is not None, road is not None], dtype=np.float32)
             agents = _agents(spec, i, np.zeros((0, steps, 5)) if agents is None else agents)
-            drive, frame = truth.get("drive", np.nan), truth.get("frame", np.nan)
             pose = np.asarray(truth.get("pose", [np.nan] * len(POSE)), dtype=np.float64)
-            origin = first.setdefault(float(drive), pose)  # world coordinates and clocks do not fit a float32
-            pose = pose - origin * [1, 1, 0, 1]
-            fields = [waypoints.ravel(), pose, [list(first).index(float(drive)), frame], has, _road(road, side).ravel()]
+            drive, origin = first.setdefault(truth.get("drive"), (len(first), pose))
+            pose = pose - origin * [1, 1, 0, 1]  # world coordinates and clocks do not fit a float32
+            fields = [waypoints.ravel(), pose, [drive, truth.get("frame", np.nan)], has, _road(road, side).ravel()]
             rows.append(np.concatenate([*fields, agents.ravel()]).astype(np.float32))
         out = np.full((len(rows), max((len(r) for r in rows if r is not None), default=1)), np.nan, dtype=np.float32)
         for row, values in zip(out, rows, strict=True):
@@ -190,8 +188,7 @@ class Plan(Target):
         return torch.cat([torch.stack(found, 1), driven_path.comfort(prediction, self.rate)], 1)
 
     def metrics(self) -> MetricCollection:
-        of = partial(Plan.values, self)
-        return MetricCollection({name: MeanOf(of, i) for i, name in enumerate(self.names)}, compute_groups=False)
+        return means_of(self.values, self.names)
 
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
         return (prediction - self.parts(truth).waypoints).norm(dim=-1).mean(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from crossfade.targets.base import Scene, Target
 from crossfade.targets.birdseye import BirdsEyeHead, checked, gathered, pack
 from crossfade.targets.detection import plane_of
 from crossfade.targets.displacement import errors
-from crossfade.targets.mean_of import MeanOf
+from crossfade.targets.mean_of import means_of
 
 METRICS = ("min_ade", "min_fde", "miss_rate", "likeliest_ade")
 
@@ -141,8 +140,7 @@ class Trajectories(Target):
         return errors(moves, probability, truth[:, 1:, 1:] - truth[:, 1:, :1])
 
     def metrics(self) -> MetricCollection:
-        of = partial(Trajectories.errors, self)
-        return MetricCollection({name: MeanOf(of, i) for i, name in enumerate(METRICS)}, compute_groups=False)
+        return means_of(self.errors, METRICS)
 
     def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
         each = self.errors(prediction, truth)[..., METRICS.index(self.main)].double()
