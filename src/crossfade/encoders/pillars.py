@@ -15,12 +15,13 @@ ABOUT_POINT = 3 + 2 + 3  # x, y, z scaled; place within the pillar; m from the m
 
 
 class Pillars(Encoder):
-    """(B, N, F), NaN = no point → a token a cell (B, g², D_e), or their mean (B, 1, D_e).
+    """(B, N, F), NaN = no point → a token a cell (B, g², D_e), or their maximum or mean (B, 1, D_e).
 
     Each point is described by its own values, its place in its pillar and its distance from the mean of the pillar's
     points; a linear layer, and the maximum over the pillar, give a picture of the ground with its number of points
     (PointPillars: Lang et al. 2019, arXiv:1812.05784, section 2.1), on which `layers` residual convolutions run. A cell
-    is made of `fine` × `fine` pillars. g is `cells`, or the grid of a dense target where the modality is aligned.
+    is made of `fine` × `fine` pillars. g is `cells`, or the grid of a dense target where the modality is aligned. The
+    plane is the modality's `extent`, or else (not on a target's grid) what the training split covers.
     LayerNorm and GroupNorm in place of their batch norm, so that neighbours cannot matter.
     """
 
@@ -36,12 +37,15 @@ class Pillars(Encoder):
         hidden: int = 32,
         layers: int = 2,
         frozen: bool = False,
-        pool: str = "mean",
+        pool: str = "max",
         shared: bool = False,
         grid: int | None = None,
     ) -> None:
         super().__init__(spec, fitted, frozen)
         self.width, self.pool, self.grid = hidden, pool, grid
+        low, high = fitted["low"], fitted["high"]
+        if spec.extent is None and grid is None:
+            spec = spec.model_copy(update={"extent": (low[0], high[0] + 1e-3, low[1], high[1] + 1e-3)})
         self.plane = plane_of(spec, (grid or cells) * fine)
         shift, scale = box_of(fitted)
         self.register_buffer("shift", shift, persistent=False)
@@ -59,8 +63,8 @@ class Pillars(Encoder):
         for block in self.blocks:
             picture = block(picture)
         tokens = self.coarse(picture).flatten(2).transpose(1, 2)
-        if self.pool == "mean" and self.grid is None:
-            tokens = tokens.mean(1, keepdim=True)
+        if self.pool != "none" and self.grid is None:
+            tokens = tokens.mean(1, keepdim=True) if self.pool == "mean" else tokens.amax(1, keepdim=True)
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)
 
     def _picture(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.encoders.base import Encoder
-from crossfade.encoders.points import box_of, cell_max, plane_of
+from crossfade.encoders.points import box_of, cell_max, largest, plane_of
 from crossfade.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
@@ -72,8 +72,3 @@ class PointNet(Encoder):
         whole = torch.where(seen.any(1, keepdim=True), largest(tokens, seen), self.nothing.to(tokens.dtype))
         cells = torch.cat([cells, whole.unsqueeze(1).expand_as(cells)], -1)
         return cells, torch.ones(cells.shape[:2], dtype=torch.bool, device=x.device)
-
-
-def largest(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Maximum over the tokens that count: (B, L, D), (B, L) → (B, D)."""
-    return tokens.masked_fill(~mask.unsqueeze(-1), torch.finfo(tokens.dtype).min).amax(1)

@@ -19,13 +19,18 @@ def box_of(fitted: dict[str, Any]) -> tuple[Tensor, Tensor]:
 
 
 def plane_of(spec: ModalitySpec, cells: int) -> Plane:
-    """The plane under a cloud. Raises UserError where the modality does not say what it covers."""
+    """The plane of a target's grid under a cloud. Raises UserError where the modality does not say what it covers."""
     if spec.extent is None:
         raise UserError(
-            f"modality.{spec.name}.extent: to place its points on a grid it needs what the plane covers, "
-            "[x_min, x_max, y_min, y_max] in m, the same as the target's."
+            f"modality.{spec.name}.extent: to place its points on the target's grid it needs what that covers, "
+            "[x_min, x_max, y_min, y_max] in m, as the target's extent."
         )
     return Plane(spec.extent, cells)
+
+
+def largest(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Maximum over the tokens that count: (B, L, D), (B, L) → (B, D)."""
+    return tokens.masked_fill(~mask.unsqueeze(-1), torch.finfo(tokens.dtype).min).amax(1)
 
 
 def cell_max(x: Tensor, index: Tensor, seen: Tensor, cells: int, empty: Tensor) -> Tensor:
