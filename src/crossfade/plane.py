@@ -7,13 +7,14 @@ x points forward, y left, in m (ISO 8855). Row 0 of a raster or grid is farthest
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-class Plane(NamedTuple):
+@dataclass(frozen=True)
+class Plane:
     """`extent` = (x_min, x_max, y_min, y_max) in m, cut into cells × cells."""
 
     extent: tuple[float, float, float, float]

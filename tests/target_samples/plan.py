@@ -9,7 +9,13 @@ def _drive(speed, frame, drive=0, turn=0.0, **known):
     t = np.arange(1, 5) / 2
     way = np.stack([speed * t, turn * t**2], 1)
     here = 4e5 + speed * frame * 0.5  # of the world: metres that a float32 cannot tell apart
-    return {"waypoints": way, "pose": np.array([here, 5e6, 0.0, 1.6e9 + 0.5 * frame]), "drive": drive, "frame": frame, **known}
+    return {
+        "waypoints": way,
+        "pose": np.array([here, 5e6, 0.0, 1.6e9 + 0.5 * frame]),
+        "drive": drive,
+        "frame": frame,
+        **known,
+    }
 
 
 AHEAD = np.tile(np.array([20.0, 0.0, 0.0, 4.5, 1.9], dtype=np.float32), (1, 4, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ class PointNet(Encoder):
         self.register_buffer("scale", scale, persistent=False)
         widths = [fitted["channels"] + (0 if grid is None else 2), *[hidden] * layers]
         steps: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             steps += [nn.Linear(before, after), nn.LayerNorm(after), nn.GELU()]
         self.each = nn.Sequential(*steps, nn.Linear(hidden, hidden))
         self.nothing = nn.Parameter(torch.randn(hidden) * hidden**-0.5)

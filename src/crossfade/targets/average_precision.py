@@ -38,7 +38,7 @@ class Matches(NamedTuple):
 
 
 def match(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Matches:
-    """Predictions (N, K, 9: score, class, x, y, …, vx, vy) matched with boxes (N, n, 8: class, x, y, …, vx, vy; NaN: none).
+    """Predictions (N, K, 9: score, class, x, y, …, vx, vy) matched with boxes (N, n, 8: class, x, y, …), NaN = none.
 
     Greedy by score within each sample; samples, and thus the loop over K, do not see each other.
     """
@@ -65,9 +65,9 @@ def match(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Matches:
     present = np.stack([(label == c).sum(1) for c in range(classes)], 1)
     sample = np.repeat(np.arange(samples), boxes)
     flat = prediction.reshape(-1, prediction.shape[-1])
-    return Matches(
-        sample, flat[:, 1].astype(int), flat[:, 0], hit.reshape(-1, len(DISTANCES)), *errors.reshape(-1, 2).T, present
-    )
+    position, velocity = errors.reshape(-1, 2).T
+    hits = hit.reshape(-1, len(DISTANCES))
+    return Matches(sample, flat[:, 1].astype(int), flat[:, 0], hits, position, velocity, present)
 
 
 class Curves:
@@ -134,6 +134,8 @@ class DetectionScore(Metric):
     """What is computed of all samples' boxes together: gathers prediction (N, K, 9) and truth (N, 1 + n, 8)."""
 
     full_state_update = False
+    prediction: list[Tensor]
+    truth: list[Tensor]
 
     def __init__(self, classes: list[str]) -> None:
         super().__init__()
@@ -164,7 +166,7 @@ class MeanAveragePrecision(DetectionScore):
 class DetectionDetails(DetectionScore):
     """AP of each class, errors of position and velocity, and how well the best score of a class tells its presence."""
 
-    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+    def compute(self) -> dict[str, Tensor]:
         matches = self.matches()
         curves = Curves(matches)
         each = curves.average_precision(np.ones(len(matches.present)))
@@ -181,7 +183,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _presence(matches: Matches) -> float:
-    """Area under the ROC curve of "a box of this class is there" by the class's highest score, averaged over classes."""
+    """Area under the ROC curve of "this class is there" by its highest score, averaged over the classes."""
     from scipy.stats import rankdata
 
     areas = []

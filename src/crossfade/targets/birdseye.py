@@ -1,4 +1,4 @@
-"""What the bird's-eye targets share: a head from tokens on a grid to a raster of outputs, and padded lists of objects."""
+"""What the bird's-eye targets share: a head from tokens on a grid to a raster, and padded lists of objects."""
 
 from __future__ import annotations
 

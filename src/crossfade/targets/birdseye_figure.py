@@ -21,7 +21,9 @@ COLOURS = (BLUE, "#2f855a", "#9f3a9f", "#b7791f", "#c53030", "#319795")  # of cl
 
 
 @rc_context(STYLE)
-def panels(path: Path, scene: Scene, extent: Extent, legend: Sequence[Line2D], draw: Callable[[Axes, int], None]) -> None:
+def panels(
+    path: Path, scene: Scene, extent: Extent, legend: Sequence[Line2D], draw: Callable[[Axes, int], None]
+) -> None:
     """One bird's-eye panel for each of the first (at most 8) samples, `draw(axes, i)` adding what is the target's."""
     samples = min(len(scene.ids), 8)
     columns = min(samples, 4)
@@ -50,8 +52,8 @@ def _backdrop(axes: Axes, scene: Scene, i: int, extent: Extent) -> None:
         values = scene.inputs[name][i].numpy()
         x_min, x_max, y_min, y_max = spec.extent
         if spec.kind == "image" and spec.aligned:
-            picture = values.mean(0)
-            axes.imshow(picture, cmap="Greys", extent=(y_max, y_min, x_min, x_max), alpha=0.35, vmax=2 * picture.max() + 1)
+            picture, place = values.mean(0), (y_max, y_min, x_min, x_max)
+            axes.imshow(picture, cmap="Greys", extent=place, alpha=0.35, vmax=2 * picture.max() + 1)
         elif spec.kind == "points":
             few = np.isfinite(values[:, 0]).sum() < 100
             axes.scatter(values[:, 1], values[:, 0], s=9 if few else 1, c="#c53030" if few else GREY, lw=0, zorder=1)
@@ -81,7 +83,9 @@ def draw_boxes(path: Path, scene: Scene, extent: Extent, classes: Sequence[str],
         for score, label, *box in prediction[i][prediction[i][:, 0] >= least]:
             colour = COLOURS[int(label) % len(COLOURS)]
             _box(axes, np.array(box), colour, ":")
-            axes.annotate(f"{score:.1f}", (box[1], box[0]), (3, 3), textcoords="offset points", fontsize=6, color=colour)
+            axes.annotate(
+                f"{score:.1f}", (box[1], box[0]), (3, 3), textcoords="offset points", fontsize=6, color=colour
+            )
 
     legend = [key(name, COLOURS[c % len(COLOURS)]) for c, name in enumerate(classes)]
     legend += [key("true", INK), key(f"predicted, score ≥ {least:g}", INK, ":")]
@@ -110,14 +114,23 @@ def draw_futures(path: Path, scene: Scene, extent: Extent, futures: np.ndarray, 
                 path = np.concatenate([now[None], future])
                 axes.plot(path[:, 1], path[:, 0], "--", color=PREDICTED, lw=1.2, alpha=0.2 + 0.8 * float(p), zorder=4)
 
-    legend = [key("agent now, and its way", TRUE, marker="o"), key("predicted, the likelier the stronger", PREDICTED, "--")]
+    legend = [
+        key("agent now, and its way", TRUE, marker="o"),
+        key("predicted, the likelier the stronger", PREDICTED, "--"),
+    ]
     panels(path, scene, extent, legend, draw)
 
 
 def draw_plans(
-    path: Path, scene: Scene, extent: Extent, driven: np.ndarray, planned: np.ndarray, agents: np.ndarray, road: np.ndarray
+    path: Path,
+    scene: Scene,
+    extent: Extent,
+    driven: np.ndarray,
+    planned: np.ndarray,
+    agents: np.ndarray,
+    road: np.ndarray,
 ) -> None:
-    """The true and the planned way as the vehicle's boxes (n, T, 5), the other agents' ways (n, A, T, 5), the road's edge."""
+    """Driven and planned way as the vehicle's boxes (n, T, 5), the agents' (n, A, T, 5), the road's edge."""
 
     def draw(axes: Axes, i: int) -> None:
         if np.isfinite(road[i]).any():

@@ -38,13 +38,14 @@ class Detection(Target):
 
         L = −1/n Σ { (1 − p)² log p where Y = 1;  (1 − Y)⁴ p² log(1 − p) elsewhere } + box_weight/n Σ |ô − o|₁
 
-    Prediction (N, `boxes`, 9): score, class, x, y, length, width, heading, vx, vy of the highest peaks, a peak being the
-    largest of its 3 × 3 cells. Averages of precision: `average_precision`.
+    Prediction (N, `boxes`, 9): score, class, x, y, length, width, heading, vx, vy of the highest peaks, a peak being
+    the largest of its 3 × 3 cells. Averages of precision: `average_precision`.
     """
 
     main = "mean_ap"
     lower_is_better = ("position_error", "velocity_error")
     form = "array"
+    scale: Tensor
     usual: Tensor
 
     def __init__(
@@ -65,6 +66,7 @@ class Detection(Target):
         self.plane = plane_of(spec)
         self.boxes, self.sigma, self.box_weight = boxes, sigma, box_weight
         head = BirdsEyeHead(width, len(self.classes) + BOX, grid, upsample, hidden)
+        assert head.out.bias is not None
         torch.nn.init.constant_(head.out.bias[: len(self.classes)], float(np.log(PRIOR / (1 - PRIOR))))
         self.head = head
         # what the outputs are multiplied with and added to: offset, log size, sin, cos, velocity
@@ -105,19 +107,19 @@ class Detection(Target):
     @staticmethod
     def _boxes(spec: TargetSpec, truths: Sequence[Any]) -> list[np.ndarray | None]:
         """Each truth checked, without its boxes outside of the plane."""
-        plane, found = plane_of(spec), []
+        plane, classes = plane_of(spec), spec.classes or []
+        found: list[np.ndarray | None] = []
         for i, truth in enumerate(truths):
             if truth is None:
                 found.append(None)
                 continue
             shape = f"(n, {BOX}): class, x, y, length, width (m), heading (rad), vx, vy (m/s)"
             boxes = checked(spec.name, i, truth, shape, (None, BOX))
-            number = boxes[:, 0]
-            if len(boxes) and not (np.isin(number, range(len(spec.classes or []))).all() and (boxes[:, 3:5] > 0).all()):
+            if not (np.isin(boxes[:, 0], range(len(classes))).all() and (boxes[:, 3:5] > 0).all()):
                 raise UserError(
                     f"target.{spec.name}: the truth of row {i + 1} holds a class number outside of 0 to "
-                    f"{len(spec.classes or []) - 1} ({', '.join(spec.classes or [])}), or a length or width that is not "
-                    f"above 0 m. Its columns are {shape}."
+                    f"{len(classes) - 1} ({', '.join(classes)}), or a length or width that is not above 0 m. Its "
+                    f"columns are {shape}."
                 )
             inside = plane.inside(plane.place(torch.from_numpy(boxes[:, 1:3]))).numpy()
             found.append(boxes[inside])
@@ -237,8 +239,8 @@ def plane_of(spec: TargetSpec) -> Plane:
     x_min, x_max, y_min, y_max = (float(v) for v in own["extent"])
     if not (x_min < x_max and y_min < y_max):
         raise UserError(
-            f"target.{spec.name}.extent={list(own['extent'])}: must be [x_min, x_max, y_min, y_max] in m, each min below "
-            "its max."
+            f"target.{spec.name}.extent={list(own['extent'])}: must be [x_min, x_max, y_min, y_max] in m, each min "
+            "below its max."
         )
     return Plane((x_min, x_max, y_min, y_max), own["grid"] * own["upsample"])
 

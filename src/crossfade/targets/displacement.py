@@ -14,7 +14,7 @@ MISS = 2.0  # m
 
 
 def errors(futures: Tensor, probability: Tensor, truth: Tensor) -> Tensor:
-    """Futures (…, M, T, 2), probabilities (…, M), truth (…, T, 2) → (…, 4): ADE, FDE, missed, ADE of the likeliest mode.
+    """Futures (…, M, T, 2), probabilities (…, M), truth (…, T, 2) → (…, 4): ADE, FDE, missed, the likeliest mode's ADE.
 
     NaN where it is not defined.
     """

@@ -29,7 +29,7 @@ def headings(path: Tensor) -> Tensor:
 
 
 def footprints(path: Tensor, length: float, width: float, overhang: float) -> Tensor:
-    """Boxes x, y, heading, length, width (N, T, 5) of the vehicle on its path; its rear is `overhang` m behind the axle."""
+    """Boxes x, y, heading, length, width (N, T, 5) of the vehicle on a path, its rear `overhang` m behind the axle."""
     heading = headings(path)
     ahead = torch.stack([heading.cos(), heading.sin()], -1) * (length / 2 - overhang)
     size = torch.tensor([length, width]).expand(*path.shape[:2], 2)
@@ -67,12 +67,12 @@ def outline(box: Tensor) -> Tensor:
 
 
 def collides(boxes: Tensor, agents: Tensor) -> Tensor:
-    """Whether the vehicle's boxes (N, T, 5) ever overlap one of the agents (N, A, T, 5) of the same moment, bool (N,)."""
+    """Whether the boxes (N, T, 5) ever overlap one of the agents' (N, A, T, 5) at the same moment, bool (N,)."""
     return overlap(boxes.unsqueeze(1), agents).flatten(1).any(1)
 
 
 def leaves(boxes: Tensor, road: Tensor, extent: tuple[float, float, float, float]) -> Tensor:
-    """Whether boxes (N, T, 5) ever lie, with a corner or a side's middle, on a cell of road (N, R, R) that is 0, bool (N,).
+    """Whether a corner or a side's middle of the boxes (N, T, 5) ever lies where road (N, R, R) is 0, bool (N,).
 
     Beyond the raster its outermost cells go on.
     """
@@ -82,7 +82,7 @@ def leaves(boxes: Tensor, road: Tensor, extent: tuple[float, float, float, float
 
 
 def comfort(path: Tensor, rate: float) -> Tensor:
-    """Peaks along each path (N, 2): jerk in m/s³ and lateral acceleration |v × a|/|v| in m/s², by finite differences."""
+    """Peaks along each path (N, 2): jerk in m/s³, lateral acceleration |v × a|/|v| in m/s², by finite differences."""
     points = torch.cat([torch.zeros_like(path[:, :1]), path], 1)
     velocity = points.diff(dim=1) * rate
     acceleration = velocity.diff(dim=1) * rate
@@ -107,7 +107,8 @@ def between_frames(path: Tensor, pose: Tensor, drive: Tensor, frame: Tensor, rat
     now, later = _in_world(path, pose), _in_world(path[after], pose[after])
     later = torch.cat([pose[after, None, :2], later], 1)
     steps = path.shape[1]
-    at = (torch.arange(1, steps + 1) - gap[:, None] * rate).nan_to_num(-1.0)  # this path's moments in the next one's steps
+    # this path's moments, in steps of the next frame's path
+    at = (torch.arange(1, steps + 1) - gap[:, None] * rate).nan_to_num(-1.0)
     low = at.clamp(0, steps - 1).floor()
     share = (at - low).unsqueeze(-1)
     index = low.long().unsqueeze(-1).expand(-1, -1, 2)

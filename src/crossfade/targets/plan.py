@@ -219,23 +219,23 @@ class Plan(Target):
         from crossfade.targets.birdseye_figure import draw_plans
 
         of = Parts(*(part[:8] for part in self.parts(scene.truth)))
-        boxes = [driven_path.footprints(path[:8], **self.ego).numpy() for path in (of.waypoints, scene.prediction)]
-        agents = of.agents.numpy()
-        draw_plans(folder / f"{self.spec.name}.png", scene, self.extent, *boxes, agents, of.road.numpy())
+        driven, planned = (driven_path.footprints(p[:8], **self.ego).numpy() for p in (of.waypoints, scene.prediction))
+        path = folder / f"{self.spec.name}.png"
+        draw_plans(path, scene, self.extent, driven, planned, of.agents.numpy(), of.road.numpy())
 
 
 def _waypoints(spec: TargetSpec, row: int, truth: Any) -> np.ndarray:
     if not isinstance(truth, Mapping) or truth.get("waypoints") is None:
         raise UserError(
-            f"target.{spec.name}: the truth of row {row + 1} has no waypoints. It must be a mapping with waypoints, and "
-            "agents, road, pose, drive and frame where they are known."
+            f"target.{spec.name}: the truth of row {row + 1} has no waypoints. It must be a mapping with waypoints, "
+            "and agents, road, pose, drive and frame where they are known."
         )
     steps = spec.own["steps"]
     path = checked(spec.name, row, truth["waypoints"], f"({steps}, 2): x, y in m", (steps, 2))
     if np.isnan(path).any():
         raise UserError(
-            f"target.{spec.name}: the waypoints of row {row + 1} hold NaN. A path that is not known to its end is unknown: "
-            "leave that sample's truth empty."
+            f"target.{spec.name}: the waypoints of row {row + 1} hold NaN. A path that is not known to its end is "
+            "unknown: leave that sample's truth empty."
         )
     return path
 

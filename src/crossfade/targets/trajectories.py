@@ -85,7 +85,8 @@ class Trajectories(Target):
 
     @staticmethod
     def _agents(spec: TargetSpec, truths: Sequence[Any]) -> list[np.ndarray | None]:
-        plane, steps, found = plane_of(spec), spec.own["steps"], []
+        plane, steps = plane_of(spec), spec.own["steps"]
+        found: list[np.ndarray | None] = []
         shape = f"(A, {1 + steps}, 2): x, y (m) now and at {steps} later moments"
         for i, truth in enumerate(truths):
             if truth is None:
@@ -108,7 +109,7 @@ class Trajectories(Target):
         return torch.cat([(weight[..., None, None, None] * moves).sum(1), mixed], 1)
 
     def _of_agents(self, raster: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """A raster's displacements (N, A, M, T, 2) and what it says of the modes (N, A, M), for the agents of a truth."""
+        """What a raster says of a truth's agents: displacements (N, A, M, T, 2), logits or probabilities (N, A, M)."""
         index = self.plane.index(self.plane.place(truth[:, 1:, 0]))
         moves, modes = gathered(raster, index).split([self.modes * self.steps * 2, self.modes], -1)
         return moves.unflatten(-1, (self.modes, self.steps, 2)), modes
@@ -165,7 +166,7 @@ class Trajectories(Target):
         return pd.DataFrame(table)
 
     def arrays(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
-        """futures (N, R, R, M, T, 2): displacement in m of an agent that is now in this cell; probability (N, R, R, M)."""
+        """futures (N, R, R, M, T, 2): displacements in m of an agent now in this cell; probability (N, R, R, M)."""
         places = np.moveaxis(prediction, 1, -1)
         moves, probability = np.split(places, [self.modes * self.steps * 2], axis=-1)
         shape = (*moves.shape[:3], self.modes, self.steps, 2)

@@ -93,5 +93,5 @@ def test_clouds_that_do_not_fit(train, fields, says):
 
 
 def test_a_new_cloud_of_other_columns_is_named():
-    with pytest.raises(UserError, match="modality lidar: a point cloud has 5 columns, those of the training split have 4"):
+    with pytest.raises(UserError, match="lidar: a point cloud has 5 columns, those of the training split have 4"):
         apply(transform([cloud(5)]), [cloud(5, columns=5)])

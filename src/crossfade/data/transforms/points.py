@@ -43,7 +43,7 @@ class PointsTransform(Transform):
         widths = sorted({cloud.shape[1] for cloud in prepared})
         if len(widths) > 1:
             raise UserError(
-                f"modality {self.spec.name}: point clouds of {' and '.join(map(str, widths))} columns. All need the same."
+                f"modality {self.spec.name}: point clouds of {' and '.join(map(str, widths))} columns, all need as many"
             )
         points = np.concatenate(prepared).astype(np.float64)
         if not len(points):
