@@ -40,13 +40,15 @@ class Matches(NamedTuple):
 def match(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Matches:
     """Predictions (N, K, 9: score, class, x, y, …, vx, vy) matched with boxes (N, n, 8: class, x, y, …), NaN = none.
 
-    Greedy by score within each sample; samples, and thus the loop over K, do not see each other.
+    Greedy by score within each sample; samples, and thus the loop over K, do not see each other. What has a score of 0
+    fills up the number K and is no prediction: its label is −1.
     """
     order = np.argsort(-prediction[..., 0], axis=1, kind="stable")
     prediction = np.take_along_axis(prediction, order[..., None], 1)
     samples, boxes = prediction.shape[:2]
     away = np.linalg.norm(prediction[:, :, None, 2:4] - truth[:, None, :, 1:3], axis=-1)
-    same = prediction[:, :, None, 1] == truth[:, None, :, 0]
+    label = np.where(prediction[..., 0] > 0, prediction[..., 1], -1).astype(int)
+    same = label[:, :, None] == truth[:, None, :, 0]
     away = np.where(same, away, np.inf).astype(np.float64)
     taken = np.zeros((samples, len(DISTANCES), truth.shape[1]), dtype=bool)
     hit = np.zeros((samples, boxes, len(DISTANCES)), dtype=bool)
@@ -61,13 +63,11 @@ def match(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Matches:
         true = truth[found, nearest[found, ERRORS_AT]]
         errors[found, k, 0] = away[found, k, nearest[found, ERRORS_AT]]
         errors[found, k, 1] = np.linalg.norm(prediction[found, k, 7:9] - true[:, 6:8], axis=-1)
-    label = np.nan_to_num(truth[..., 0], nan=-1)
-    present = np.stack([(label == c).sum(1) for c in range(classes)], 1)
+    present = np.stack([(truth[..., 0] == c).sum(1) for c in range(classes)], 1)
     sample = np.repeat(np.arange(samples), boxes)
-    flat = prediction.reshape(-1, prediction.shape[-1])
     position, velocity = errors.reshape(-1, 2).T
     hits = hit.reshape(-1, len(DISTANCES))
-    return Matches(sample, flat[:, 1].astype(int), flat[:, 0], hits, position, velocity, present)
+    return Matches(sample, label.ravel(), prediction[..., 0].ravel(), hits, position, velocity, present)
 
 
 class Curves:
@@ -91,12 +91,15 @@ class Curves:
         for c, (sample, hit, *_) in enumerate(self.parts):
             if not positives[c]:
                 continue
+            if not len(sample):
+                found[c] = 0.0
+                continue
             counts = weight[sample]
             true = np.cumsum(counts[:, None] * hit, 0)
             every = np.maximum(np.cumsum(counts), 1e-9)
             for d in range(len(DISTANCES)):
                 precision = np.interp(RECALLS, true[:, d] / positives[c], true[:, d] / every, right=0)
-                found[c, d] = _area(precision) if len(sample) else 0.0
+                found[c, d] = _area(precision)
         return found
 
     def mean(self, weight: np.ndarray) -> float:

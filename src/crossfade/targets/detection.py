@@ -45,6 +45,7 @@ class Detection(Target):
     main = "mean_ap"
     lower_is_better = ("position_error", "velocity_error")
     form = "array"
+    resamples = 500
     scale: Tensor
     usual: Tensor
 

@@ -109,11 +109,11 @@ def between_frames(path: Tensor, pose: Tensor, drive: Tensor, frame: Tensor, rat
     steps = path.shape[1]
     # this path's moments, in steps of the next frame's path
     at = (torch.arange(1, steps + 1) - gap[:, None] * rate).nan_to_num(-1.0)
-    low = at.clamp(0, steps - 1).floor()
-    share = (at - low).unsqueeze(-1)
+    low = at.clamp(0, steps - 1e-3).floor()
+    share = (at - low).clamp(0, 1).unsqueeze(-1)
     index = low.long().unsqueeze(-1).expand(-1, -1, 2)
     there = later.gather(1, index) * (1 - share) + later.gather(1, index + 1) * share
-    both = (at >= 0) & (at <= steps) & has[:, None]
+    both = (at > 1e-3) & (at < steps + 1e-3) & has[:, None]  # at 0 the next frame does not plan, it is there
     away = (now - there).norm(dim=-1)
     return torch.where(both, away, 0.0).sum(1) / both.sum(1)
 
