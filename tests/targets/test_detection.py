@@ -33,8 +33,9 @@ def scene(*boxes):
     return np.array(boxes, dtype=np.float32).reshape(-1, 8)
 
 
-def target(truths=(scene(CAR, WALKER), scene(WALKER)), **fields):
+def target(truths=None, **fields):
     torch.manual_seed(0)
+    truths = truths or [scene(CAR, WALKER), scene(WALKER)]
     return make_target(spec(**fields), Detection.fit(spec(**fields), truths), 8)
 
 

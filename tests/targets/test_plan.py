@@ -85,7 +85,8 @@ def test_headings_and_footprints_follow_the_path():
     circle = np.stack([10 * np.sin(0.2 * TIME), 10 - 10 * np.cos(0.2 * TIME)], 1)
     found = driven_path.headings(path(circle))[0].numpy()
     np.testing.assert_allclose(found[:-1], 0.2 * TIME[:-1], atol=1e-6)  # chords of a circle are parallel to its tangent
-    standing = path(straight(0.0), np.concatenate([straight(4.0)[:3], straight(4.0)[2:3].repeat(3, 0) + [[0, 0.01]]]))
+    stops = np.minimum(straight(4.0), [6.0, 0.0]) + np.stack([0 * TIME, 0.01 * (TIME > 2)], 1)
+    standing = path(straight(0.0), stops)
     assert driven_path.headings(standing)[0].tolist() == [0] * 6
     assert abs(driven_path.headings(standing)[1][-1]) < 0.01  # held where it stands
     boxes = driven_path.footprints(path(straight()), 4.0, 2.0, 1.0)
@@ -138,7 +139,7 @@ def test_an_agent_that_is_absent_or_elsewhere_in_time_is_not_hit():
 
 
 def test_beyond_the_raster_its_edge_goes_on():
-    boxes = driven_path.footprints(path(straight(40.0), straight(40.0) + [[0, 6.0]]), 4.0, 2.0, 1.0)
+    boxes = driven_path.footprints(path(straight(40.0), straight(40.0) + np.array([0, 6.0])), 4.0, 2.0, 1.0)
     road = torch.tensor(ROAD).float().expand(2, -1, -1)
     assert driven_path.leaves(boxes, road, tuple(EXTENT)).tolist() == [False, True]
 
@@ -146,7 +147,7 @@ def test_beyond_the_raster_its_edge_goes_on():
 def test_accuracy_at_each_second_and_on_the_whole():
     of = target()
     truth = encoded(of, drive(4.0), drive(4.0))
-    ours = compute_metrics(of, path(straight(5.0), straight(4.0) + [[0.0, 3.0]]), truth)
+    ours = compute_metrics(of, path(straight(5.0), straight(4.0) + np.array([0.0, 3.0])), truth)
     expected = {"accuracy_l2": (TIME.mean() + 3) / 2, "accuracy_l2_1s": 2, "accuracy_l2_2s": 2.5, "accuracy_l2_3s": 3}
     assert {name: ours[name] for name in expected} == pytest.approx(expected, abs=1e-5)
     assert np.isnan(ours["safety_collision"])  # no agents, no road, no pose known
