@@ -18,6 +18,7 @@ from crossfade.targets.base import Scene
 Extent = tuple[float, float, float, float]
 TRUE, PREDICTED = INK, ORANGE
 COLOURS = (BLUE, "#2f855a", "#9f3a9f", "#b7791f", "#c53030", "#319795")  # of classes
+CLOUDS = (GREY, "#c53030")  # of point clouds
 
 
 @rc_context(STYLE)
@@ -39,25 +40,32 @@ def panels(
         axes.set(xlim=(extent[3], extent[2]), ylim=(extent[0], extent[1]), aspect="equal", title=str(scene.ids[i]))
         axes.set_xlabel("y in m (left is positive)" if i >= samples - columns else "")
         axes.set_ylabel("x in m" if i % columns == 0 else "")
-    figure.legend(handles=list(legend), loc="outside lower center", ncols=len(legend))
+    seen = [key(name, CLOUDS[i % 2], "", ".") for i, name in enumerate(_clouds(scene))]
+    figure.legend(handles=[*legend, *seen], loc="outside lower center", ncols=len(legend) + len(seen))
     save(figure, path)
 
 
 def _backdrop(axes: Axes, scene: Scene, i: int, extent: Extent) -> None:
     """The map and the points of a sample, where it has them, and the ego vehicle's place."""
-    for m, name in enumerate(sorted(scene.inputs)):
-        spec, here = scene.specs[name], bool(scene.presence[i, m])
-        if spec.extent is None or not here:
+    for m, name in enumerate(sorted(scene.specs)):
+        spec = scene.specs[name]
+        if name not in scene.inputs or spec.extent is None or not scene.presence[i, m]:
             continue
-        values = scene.inputs[name][i].numpy()
         x_min, x_max, y_min, y_max = spec.extent
         if spec.kind == "image" and spec.aligned:
-            picture, place = values.mean(0), (y_max, y_min, x_min, x_max)
-            axes.imshow(picture, cmap="Greys", extent=place, alpha=0.35, vmax=2 * picture.max() + 1)
+            every = scene.inputs[name].mean(1)
+            low, high, place = float(every.min()), float(every.max()), (y_max, y_min, x_min, x_max)
+            axes.imshow(every[i], extent=place, vmin=low, vmax=high, alpha=0.3, cmap="Greys")
         elif spec.kind == "points":
-            few = np.isfinite(values[:, 0]).sum() < 100
-            axes.scatter(values[:, 1], values[:, 0], s=9 if few else 1, c="#c53030" if few else GREY, lw=0, zorder=1)
+            points, clouds = scene.inputs[name][i], _clouds(scene)
+            size = 1 if points.shape[0] > 100 else 9
+            axes.scatter(points[:, 1], points[:, 0], s=size, c=CLOUDS[clouds.index(name) % 2], lw=0, zorder=1)
     axes.plot(0, 0, marker="^", ms=7, color=INK, zorder=4)
+
+
+def _clouds(scene: Scene) -> list[str]:
+    """The modalities whose points are drawn."""
+    return [name for name in sorted(scene.inputs) if scene.specs[name].kind == "points" and scene.specs[name].extent]
 
 
 def key(label: str, colour: str, style: str = "-", marker: str = "") -> Line2D:
