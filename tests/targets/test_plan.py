@@ -221,9 +221,13 @@ def test_fit_loss_and_chance():
     np.testing.assert_allclose(of.fitted["mean"], straight(4.0))
     np.testing.assert_allclose(np.array(of.fitted["sd"])[:, 0], TIME)
     np.testing.assert_allclose(np.array(of.fitted["sd"])[:, 1], 0.05)
-    output, truth = torch.zeros(2, 6, 2), encoded(of, drive(6.0), None)
+    coefficient = np.sqrt((TIME**2).sum())  # of 1 m/s about the mean of 4 m/s
+    np.testing.assert_allclose(of.fitted["coefficients"], [[coefficient, 0.01], [0.01, 0.01], [0.01, 0.01]], rtol=1e-6)
+    output, truth = torch.zeros(2, 3, 2), encoded(of, drive(6.0), None)
     assert of.loss(output, truth).item() == pytest.approx((2 - 0.5) / 2, abs=1e-5)  # Huber of 2 sd in x, 0 in y
     torch.testing.assert_close(of.chance(truth), path(straight(4.0), straight(4.0)))
+    output[0, 0, 0] = -1.0
+    torch.testing.assert_close(of.prediction(output), path(straight(3.0), straight(4.0)))
 
 
 def test_parts_come_back_and_a_raster_is_resized():

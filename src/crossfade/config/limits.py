@@ -60,6 +60,7 @@ LIMITS: dict[str, Limit] = {
     "modes": at_least(1),
     "mode_weight": at_least(0),
     "steps": at_least(1),
+    "degree": at_least(1),
     "rate": ABOVE_ZERO,
     "road": at_least(1),
     "ego_length": ABOVE_ZERO,

@@ -20,6 +20,7 @@ from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
 from crossfade.targets.birdseye import checked
 from crossfade.targets.mean_of import means_of
+from crossfade.targets.smooth import basis, scales
 
 QUERIES = 4  # of the head, over the tokens
 POSE = ("x", "y", "heading", "time")
@@ -38,14 +39,14 @@ class Parts(NamedTuple):
 
 
 class PlanHead(nn.Module):
-    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, T, 2)."""
+    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, P, 2)."""
 
-    def __init__(self, width: int, steps: int, hidden: int) -> None:
+    def __init__(self, width: int, outputs: int, hidden: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.query = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
         self.inner = nn.Linear((1 + QUERIES) * width, hidden)
-        self.outer = nn.Linear(hidden, 2 * steps)
+        self.outer = nn.Linear(hidden, 2 * outputs)
 
     def forward(self, representation: Representation) -> Tensor:
         tokens = self.norm(representation.tokens)
@@ -64,7 +65,8 @@ class Plan(Target):
       road       (R, R) raster over `extent`: above 0 where one may drive; row 0 farthest ahead, column 0 leftmost
       pose       (4,) x, y, heading of the vehicle in the world, time in s;  drive, frame  whole numbers
 
-    ŷ = mean + sd·o, mean and sd those of the training split's waypoints; Huber loss on the standardised value (δ = 1).
+    ŷ = mean + Q·(s ⊙ o): polynomials of `degree` in time (`smooth`) about the training split's mean path, s the scale of
+    their coefficients there. Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
 
     Metrics, all the lower the better. accuracy_l2: |ŷ_t − y_t| in m averaged over the path, accuracy_l2_1s …: at that
     second. safety_collision, safety_off_road: share of samples in which the planned vehicle's box overlaps an agent
@@ -77,6 +79,7 @@ class Plan(Target):
     main = "accuracy_l2"
     form = "json"
     jitter: ClassVar[float] = 0.05
+    basis: Tensor
     mean: Tensor
     sd: Tensor
 
@@ -87,6 +90,7 @@ class Plan(Target):
         width: int,
         steps: int,
         rate: float,
+        degree: int,
         extent: Sequence[float],
         road: int,
         ego_length: float,
@@ -99,7 +103,10 @@ class Plan(Target):
         x_min, x_max, y_min, y_max = extent
         self.extent = (float(x_min), float(x_max), float(y_min), float(y_max))
         self.ego = {"length": ego_length, "width": ego_width, "overhang": overhang}
-        self.head = PlanHead(width, steps, hidden)
+        polynomials = torch.tensor(basis(steps, degree), dtype=torch.float32)
+        self.head = PlanHead(width, polynomials.shape[1], hidden)
+        scaled = polynomials.unsqueeze(-1) * torch.tensor(fitted["coefficients"])
+        self.register_buffer("basis", scaled, persistent=False)  # (T, P, 2)
         self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)
         self.register_buffer("sd", torch.tensor(fitted["sd"]), persistent=False)
         seconds = range(1, int(steps / rate) + 1)
@@ -117,7 +124,13 @@ class Plan(Target):
         if len(known) < 2:
             raise UserError(f"target.{spec.name}: fewer than two known paths in the training split.")
         paths = np.stack(known).astype(np.float64)
-        return {"mean": paths.mean(0).tolist(), "sd": np.maximum(paths.std(0), 0.05).tolist()}  # m
+        mean = paths.mean(0)
+        sizes = scales(paths - mean, spec.own["degree"])
+        return {
+            "mean": mean.tolist(),
+            "sd": np.maximum(paths.std(0), 0.05).tolist(),
+            "coefficients": sizes.tolist(),
+        }  # m
 
     @staticmethod
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
@@ -156,7 +169,7 @@ class Plan(Target):
         )  # fmt: skip
 
     def forward(self, representation: Representation) -> Tensor:
-        """(B, T, 2), standardised."""
+        """(B, P, 2): coefficients over their scale."""
         return self.head(representation)
 
     def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
@@ -166,12 +179,12 @@ class Plan(Target):
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         waypoints = truth[:, : 2 * self.steps].unflatten(1, (self.steps, 2))
         known = self.known(truth)
-        wanted = (waypoints.nan_to_num(0.0) - self.mean) / self.sd
-        each = smooth_l1_loss(output.float(), wanted, reduction="none").mean((1, 2))
+        wanted = waypoints.nan_to_num(0.0) / self.sd
+        each = smooth_l1_loss(self.prediction(output) / self.sd, wanted, reduction="none").mean((1, 2))
         return (each * known).sum() / known.sum().clamp(min=1)
 
     def prediction(self, output: Tensor) -> Tensor:
-        return output.float() * self.sd + self.mean
+        return torch.einsum("tpa,npa->nta", self.basis, output.float()) + self.mean
 
     def values(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """Every metric of each sample (N, len(names)); NaN where it is not defined."""
