@@ -102,4 +102,6 @@ class MissedEpisodes(AlarmScore):
     """Share of the episodes with an intruder in which no window reaches the operating point."""
 
     def of(self, score: Tensor, truth: Tensor) -> Tensor:
-        return first_alarms(score, truth, operating_point(score, truth[:, 0] == 1, self.detection)).isinf().float().mean()
+        return (
+            first_alarms(score, truth, operating_point(score, truth[:, 0] == 1, self.detection)).isinf().float().mean()
+        )

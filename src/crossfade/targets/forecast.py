@@ -83,11 +83,6 @@ class Forecast(Target):
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
         own = spec.own
         levels, hours = own["quantiles"], own["hours"]
-        if levels != sorted(set(levels)) or 0.5 not in levels or len(levels) < 3 or not 0 < levels[0] < levels[-1] < 1:
-            raise UserError(
-                f"target.{spec.name}.quantiles={levels}: must be at least three numbers between 0 and 1, ascending, "
-                "with 0.5 among them. The default is [0.1,0.5,0.9]."
-            )
         if not own["setback"] <= own["setpoint"]:
             raise UserError(
                 f"target.{spec.name}.setback={own['setback']}: must not be above "
@@ -141,7 +136,9 @@ class Forecast(Target):
         """Outputs → quantiles in kW, (B, T, Q)."""
         output = output.float()
         middle, many = self.middle, len(self.quantiles)
-        gap = [self.gaps[:, i - (i > middle)] * softplus(output[..., i]) / math.log(2) for i in range(many) if i != middle]
+        gap = [
+            self.gaps[:, i - (i > middle)] * softplus(output[..., i]) / math.log(2) for i in range(many) if i != middle
+        ]
         # below the median the gaps are taken off, from it outwards; above they are added
         found = [self.median + self.scale * output[..., middle]]
         for i in range(middle - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""How the truth of a forecast is packed: (N, 3T + 4) = load, occupied, outdoor of T hours, then the house's constants."""
+"""How a forecast's truth is packed: (N, 3T + 4) = load, occupied, outdoor of T hours, then the constants of the house."""
 
 from __future__ import annotations
 

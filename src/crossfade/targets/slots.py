@@ -219,10 +219,9 @@ def _commands(spec: TargetSpec, truths: Sequence[Any]) -> list[tuple[str, ...] |
             continue
         if not isinstance(truth, Mapping) or truth.get(keys[0]) is None:
             raise UserError(
-                f"target.{spec.name}: the command {truth!r} has no {keys[0]}. Fill it in, or leave the whole command out "
-                "where there is none."
+                f"target.{spec.name}: the command {truth!r} has no {keys[0]}. Fill it in, or leave the whole "
+                "command out where there is none."
             )
         words = (truth.get(key) for key in keys)
         commands.append(tuple(NONE if word is None else str(word) for word in words))
     return commands
-
