@@ -39,8 +39,8 @@ def draw_forecast(
         axes.stairs(quantiles[i, :, middle], np.arange(hours + 1), baseline=None, color=BLUE, lw=1.4, label="median")
         axes.stairs(load[i], np.arange(hours + 1), baseline=None, color=INK, lw=1.1, label="truth")
         axes.set_title(str(ids[i]), loc="left")
-        axes.set_ylim(bottom=min(0, float(np.nanmin(load)), float(quantiles.min())))
         axes.grid(axis="y")
+    grid[0, 0].set_ylim(bottom=min(0, float(np.nanmin(load[:shown])), float(quantiles[:shown].min())))
     for axes in grid[-1]:
         axes.set_xlabel("hours ahead")
         axes.set_xticks(np.arange(0, hours + 1, 6))
