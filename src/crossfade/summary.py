@@ -77,7 +77,7 @@ def main_interval(target: Target, scored: Scored, name: str) -> list[float] | No
 
     try:
         if each is None:
-            found = bootstrap(value, [np.arange(len(truth))], groups)
+            found = bootstrap(value, [np.arange(len(truth))], groups, resamples=target.resamples)
         else:
             counts = ~each.isnan().numpy()
             found = bootstrap(np.mean, [each.double().numpy()[counts]], groups[counts])

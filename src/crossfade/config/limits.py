@@ -64,7 +64,7 @@ LIMITS: dict[str, Limit] = {
     "occupancy_weight": at_least(0),
     "tolerance": at_least(0),
     # sources
-    "patients": at_least(10),
+    "samples": at_least(10),
     "informativeness": SHARE,  # these three: a number, or one per modality
     "noise": at_least(0),
     "missing": RATE_OF_LOSS,
