@@ -156,7 +156,7 @@ def test_without_houses_or_occupancy_only_the_forecast_is_judged():
     target = make_target(spec(), Forecast.fit(spec(), people), 8)
     assert set(target.metrics()) == {"mae_kwh", "pinball_kwh", "coverage", "occupancy_auroc"}
     table = target.columns(np.zeros((2, HOURS, 5), np.float32), Forecast.encode(spec(), {}, people[:2]).numpy())
-    assert list(table) == ["e.truth_kwh", "e.predicted_kwh", "e.mae_kwh"]
+    assert list(table) == ["e.truth_kwh", "e.predicted_kwh"]
 
 
 def test_columns_hold_a_set_point_for_every_hour():

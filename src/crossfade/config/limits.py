@@ -49,6 +49,7 @@ LIMITS: dict[str, Limit] = {
     "position": choice("learned", "sinusoidal", "rotary", "none"),
     "pool": choice("mean", "none"),
     "patch": at_least(1),
+    "stride": at_least(1),
     "mels": at_least(1),
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,

@@ -209,7 +209,6 @@ class Forecast(Target):
         table[f"{name}.predicted_kwh"] = prediction[..., self.middle].sum(1)
         if truth is not None:
             known = torch.from_numpy(truth)
-            table[f"{name}.mae_kwh"] = self.per_sample(torch.from_numpy(prediction), known).numpy()
             there, made = self._plan(torch.from_numpy(prediction), known)
             if made is not None:
                 rows = np.flatnonzero(there.numpy())
