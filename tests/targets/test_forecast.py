@@ -126,6 +126,9 @@ def test_knowing_the_day_saves_heat_at_the_same_comfort():
     day = unpack(truth, HOURS)
     known = torch.cat([target.chance(truth)[..., :4], day.occupied.unsqueeze(-1)], -1)
     right = compute_metrics(target, known, truth)
+    (perfect,) = (compute_metrics(target, guess, truth) for guess in target.references(truth).values())
+    assert perfect["energy_saved"] == pytest.approx(right["energy_saved"])
+    assert perfect["mae_kwh"] == perfect["pinball_kwh"] == 0
     chance = compute_metrics(target, target.chance(truth), truth)
     assert right["occupancy_auroc"] == 1
     assert right["discomfort_kh"] == pytest.approx(0, abs=1e-9)
@@ -155,6 +158,7 @@ def test_without_houses_or_occupancy_only_the_forecast_is_judged():
     people = [{"load": t["load"], "occupied": t["occupied"]} for t in truths()]
     target = make_target(spec(), Forecast.fit(spec(), people), 8)
     assert set(target.metrics()) == {"mae_kwh", "pinball_kwh", "coverage", "occupancy_auroc"}
+    assert target.references(Forecast.encode(spec(), {}, people)) == {}
     table = target.columns(np.zeros((2, HOURS, 5), np.float32), Forecast.encode(spec(), {}, people[:2]).numpy())
     assert list(table) == ["e.truth_kwh", "e.predicted_kwh"]
 

@@ -55,6 +55,7 @@ def draw_alarms(score: Tensor, truth: Tensor, detection: float, period_s: float,
     right.set_xlabel("s since the onset")
     right.set_ylabel("score")
     right.set_ylim(0, 1)
+    right.set_xlim(left=0)
     right.legend(loc="lower right", labelcolor=INK)
     right.grid(axis="y")
     save(figure, path)
