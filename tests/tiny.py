@@ -12,6 +12,7 @@ from torch import Tensor
 
 from crossfade.embedding import Embedding
 from crossfade.model import FusionModel
+from crossfade.registry import default_choices
 from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec, TargetSpec
 from crossfade.targets import make_target
@@ -35,10 +36,14 @@ FITTED: dict[str, dict[str, Any]] = {
     "power": {"length": 20, "channels": 2},
     "table": {"cardinality": [0, 3]},
 }
-SMALL = {
+SMALL = {  # by kind, or by option where the kind has several
     "image": {"model": "test_vit"},
     "text": {"hidden": 16, "layers": 1, "heads": 2},
-    "audio": {"model": "test_vit", "mels": 32, "window_ms": 100.0},
+    "audio/spectrogram": {"model": "test_vit", "mels": 32, "window_ms": 100.0},
+    "audio/logmel": {"mels": 8, "window_ms": 100.0, "hidden": 16, "layers": 1, "heads": 2},
+    "audio/ast": {"mels": 8, "patch": 8, "stride": 8, "hidden": 16, "layers": 1, "heads": 2},
+    "audio/wav2vec2": {"hidden": 16, "layers": 1, "heads": 2},
+    "audio/whisper": {"mels": 8, "hidden": 16, "layers": 1, "heads": 2},
     "table": {"hidden": 16},
     "series": {"hidden": 16, "layers": 1, "heads": 2},
     "points": {"hidden": 16, "layers": 1},
@@ -72,10 +77,11 @@ def made(described: dict[str, Any], **given: Any) -> Any:
 def encoder(name: str, seed: int = 0, option: str | None = None, **changes: Any) -> Any:
     """The encoder of one of SPECS, small."""
     kind = SPECS[name].kind
-    option = option or options(f"encoder/{kind}")[0]
+    option = option or default_choices()[f"encoder/{kind}"]
+    small = SMALL.get(f"{kind}/{option}") or SMALL[kind]
     with seeded(seed, "encoder", name):
         return made(
-            part(f"encoder/{kind}", option, **{**SMALL[kind], **changes}),
+            part(f"encoder/{kind}", option, **{**small, **changes}),
             spec=SPECS[name],
             fitted=FITTED[name],
         )
