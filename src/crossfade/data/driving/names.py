@@ -28,8 +28,8 @@ BETWEEN = 5  # steps between two frames of a drive: 0.5 s
 FUTURE, STRIDE = 6, 5  # waypoints, and steps between two of them: 3 s at 2 Hz
 FRAMES = 4  # most frames of a drive; so much is always simulated, whatever is asked for
 STEPS = HISTORY + (FRAMES - 1) * BETWEEN + FUTURE * STRIDE + 1  # states of a drive
-EGO_SIZE = (4.6, 1.9)  # m, length and width; the origin (rear axle) lies `REAR` behind the box's centre
-REAR = 1.35  # m
+EGO_SIZE = (4.5, 1.9, 1.6)  # m: length, width, height
+REAR = 1.25  # m: how far the origin, the rear axle, lies behind the centre of the body
 
 STREAMS = {"drive": 0, "camera": 1, "lidar": 2, "radar": 3, "map": 4, "ego": 5, "missing": 6, "decoy": 7, "shown": 8}
 

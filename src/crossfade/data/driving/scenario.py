@@ -16,6 +16,7 @@ import numpy as np
 
 from crossfade.data.synthetic.draws import Uniforms, choose
 
+from . import names
 from .paths import Paths
 from .road import CORNER, KERB, LANE, MIN_CURVATURE, SIDE, Layout
 
@@ -27,7 +28,7 @@ VEHICLES, MOVERS = 5, 8  # slots 0–4 are driven, 0–7 move
 PARKED, SIGNS, BUSHES, POSTS, WALLS = (8, 9, 10), (11, 12), (13, 14, 15), (16, 17, 18), (19, 20, 21, 22)
 SLOTS = 23
 
-GAP = {"turner": 2.1, "crosser": 2.3, "pedestrian": 1.6}  # s
+GAP = {"turner": 2.1, "crosser": 2.3, "pedestrian": 1.3}  # s
 APPROACH = 60.0  # m of straight path before an arc; what counts is where on it a vehicle starts
 TURN_SPEED = 4.2  # m/s
 
@@ -36,7 +37,7 @@ class Interaction(IntEnum):
     NONE, PEDESTRIAN, TURNER, CROSSER, LEAD = range(5)
 
 
-SHARES = np.array([0.15, 0.32, 0.18, 0.17, 0.18])  # of the interactions, in their order
+SHARES = np.array([0.15, 0.36, 0.18, 0.17, 0.14])  # of the interactions, in their order
 
 
 class Kind(IntEnum):
@@ -83,7 +84,7 @@ def draw_layout(u: Uniforms, interaction: np.ndarray) -> Layout:
     straight, bent = u.take() < 0.4, u.between(1 / 400, 1 / 110)
     sign = np.where(u.take() < 0.5, -1.0, 1.0)
     meets = np.isin(interaction, (Interaction.TURNER, Interaction.CROSSER))
-    exists = meets | (u.take() < 0.5)
+    exists = meets | (u.take() < 0.6)
     left, right = exists & (u.take() < 0.6), exists & (meets | (u.take() < 0.7))
     right |= exists & ~left & ~right
     junction = np.where(exists, u.between(16, 36), FAR)
@@ -101,7 +102,7 @@ def draw(u: Uniforms) -> Scenario:
     count = len(interaction)
     paint = np.stack([u.take() for _ in range(SLOTS)], 1)
     free = np.isin(interaction, (Interaction.NONE, Interaction.PEDESTRIAN))
-    turns = np.stack([layout.right & free, np.ones(count, bool), layout.left & free], 1) * np.array([0.3, 0.4, 0.3])
+    turns = np.stack([layout.right & free, np.ones(count, bool), layout.left & free], 1) * np.array([0.35, 0.3, 0.35])
     route = choose(turns / turns.sum(1, keepdims=True), u.take()) - 1
     cruise = u.between(5.5, 11.5)
     v = cruise * u.between(0.8, 1.0)
@@ -118,7 +119,7 @@ def draw(u: Uniforms) -> Scenario:
 
     # the ego vehicle; arc length 0 is reached at about time 0
     there[:, EGO] = True
-    size[:, EGO] = (4.6, 1.9, 1.6)
+    size[:, EGO] = names.EGO_SIZE
     y[:, EGO] = -LANE / 2
     bend_radius = np.where(route < 0, 6.0, 8.0)
     turning = route != 0

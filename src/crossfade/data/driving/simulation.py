@@ -50,18 +50,20 @@ class Motion:
     there: np.ndarray
 
 
-def simulate(scenario: Scenario) -> Motion:
-    """All steps of all drives.
+def simulate(scenario: Scenario) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """All steps of all drives: arc lengths (m) and speeds (m/s) of the movers (B, STEPS, 8), accelerations (m/s²) of
+    the vehicles (B, STEPS, 5), and who is there (B, SLOTS).
 
     Where two bodies would touch, the one that matters less (the later slot, never the ego vehicle) is taken out of the
     drive and all is simulated anew, until nobody touches anybody: the drives are free of collisions by construction.
     """
     there = scenario.there.copy()
     while True:
-        motion = _to_world(scenario, *_run(scenario, there), there)
+        run = _run(scenario, there)
+        motion = to_world(scenario, *run, there)
         hit = first_collisions(motion.x, motion.y, motion.heading, scenario.size, there, MOVERS)
         if not hit.any():
-            return motion
+            return *run, there
         there &= ~hit
 
 
@@ -169,7 +171,7 @@ def _way(
     return gap, closing
 
 
-def _to_world(
+def to_world(
     scenario: Scenario, lengths: np.ndarray, speeds: np.ndarray, accelerations: np.ndarray, there: np.ndarray
 ) -> Motion:
     """Road coordinates and path speeds → world states."""

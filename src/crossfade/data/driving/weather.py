@@ -19,7 +19,7 @@ import numpy as np
 
 from crossfade.data.synthetic.draws import Uniforms
 
-UNIFORMS = 6
+UNIFORMS = 7
 CLEAR_RANGE = 10_000.0  # m: V on a clear day
 
 
