@@ -45,7 +45,7 @@ WHOLE = (1.0, 1.0, 0.0, 1.0, 0.0)
 BUILD = {Kind.VEHICLE: VEHICLE, Kind.PEDESTRIAN: PERSON, Kind.SIGN: SIGN,
          Kind.BUSH: {Part.BUSH: WHOLE}, Kind.POST: {Part.POST: WHOLE}, Kind.WALL: {Part.WALL: WHOLE}}  # fmt: skip
 
-_ROWS = [(slot, part, *how) for slot, kind in enumerate(KINDS) if slot != EGO for part, how in BUILD[Kind(kind)].items()]
+_ROWS = [(slot, part, *how) for slot, k in enumerate(KINDS) if slot != EGO for part, how in BUILD[Kind(k)].items()]
 SLOT = np.array([row[0] for row in _ROWS])
 PART = np.array([row[1] for row in _ROWS])
 _LONG, _WIDE, _BOTTOM, _TOP, _SHIFT = np.array([row[2:] for row in _ROWS]).T

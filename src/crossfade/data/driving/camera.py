@@ -78,20 +78,9 @@ def render(scene: Scene, size: int, noise: float, rngs: list[np.random.Generator
     light = scene.weather.light.astype(np.float32)
     night = light < DARK
 
-    # the ground and the sky behind everything
-    with np.errstate(divide="ignore"):
-        ahead = np.where(up < 0, HEIGHT / -np.minimum(up, -1e-6), np.inf).astype(np.float32)
-    below = np.flatnonzero(up < 0)
-    gx, gy = ahead[below, None] + np.float32(MOUNT_X) + 0 * left, ahead[below, None] * left
-    s, d = scene.to_road(gx, gy)
-    albedo = np.empty((*depth.shape, 3), np.float32)
-    albedo[:] = SKY
-    albedo[:, below] = ground_colours(scene.layout, s, d)
-    glow = np.zeros((*depth.shape, 1), np.float32)
-    glow[:, up >= 0] = light[:, None, None, None]  # the sky is its own light
+    albedo, behind = _background(scene, left, up)
     emitted = np.zeros_like(albedo)
-    far = np.where(up[:, None] < 0, ahead[:, None], np.float32(120.0)) + 0 * left
-    far = np.broadcast_to(far, depth.shape)
+    lit = np.broadcast_to((up < 0)[:, None], depth.shape).copy()  # by the head lamps: all but the sky
 
     b, row, column = np.nonzero(np.isfinite(depth))
     which, at = number[b, row, column], depth[b, row, column]
@@ -100,13 +89,12 @@ def render(scene: Scene, size: int, noise: float, rngs: list[np.random.Generator
     colour = surface_colours(scene, b, SLOT[which], PART[which], z, row, column)
     own = lamps(scene, box, b, which, px, py, z, night[b])
     albedo[b, row, column], emitted[b, row, column] = colour, own
-    glow[b, row, column] = 0
-    distance = np.where(np.isfinite(depth), depth, far)
+    lit[b, row, column] = True
+    distance = np.where(np.isfinite(depth), depth, behind)
 
     beam = np.exp(-((left / 0.32) ** 2)) * np.minimum((9.0 / (distance + 4.0)) ** 2, 1.2)
-    beam *= night[:, None, None]
-    illumination = light[:, None, None, None] * (glow == 0) + glow + 0.5 * (beam * (glow[..., 0] == 0))[..., None]
-    radiance = albedo * illumination + emitted
+    beam *= 0.5 * lit * night[:, None, None]
+    radiance = albedo * (light[:, None, None] + beam)[..., None] + emitted
     through = np.exp(-scene.weather.extinction.astype(np.float32)[:, None, None] * distance)[..., None]
     air = AIR * (light + 0.02 * night)[:, None, None, None]
     radiance = radiance * through + air * (1 - through)
@@ -119,11 +107,21 @@ def render(scene: Scene, size: int, noise: float, rngs: list[np.random.Generator
     return np.moveaxis(np.clip(image, 0, 1) ** np.float32(1 / 2.2), -1, 1).astype(np.float32)
 
 
+def _background(scene: Scene, left: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ground and sky: reflectance (B, S, FINE·S, 3) (of the sky: its radiance in full light), depth X (S, 1) in m."""
+    ahead = np.where(up < 0, HEIGHT / np.maximum(-up, 1e-6), 120.0).astype(np.float32)[:, None]
+    below = up < 0
+    s, d = scene.to_road(ahead[below] + np.float32(MOUNT_X) + 0 * left, ahead[below] * left)
+    albedo = np.empty((len(scene.x), len(up), len(left), 3), np.float32)
+    albedo[:] = SKY
+    albedo[:, below] = ground_colours(scene.layout, s, d)
+    return albedo, ahead
+
+
 def _rain(image: np.ndarray, rate: np.ndarray, rngs: list[np.random.Generator]) -> np.ndarray:
     """Drops that fall through the picture while the shutter is open: bright strokes, three pixels high."""
     size = image.shape[1]
     drop = np.stack([rng.random((size, size), dtype=np.float32) for rng in rngs])
-    drop = drop < (0.0009 * rate)[:, None, None]
-    stroke = drop | np.roll(drop, 1, 1) | np.roll(drop, 2, 1)
+    wet = drop < (0.0009 * rate)[:, None, None]
+    stroke = wet | np.roll(wet, 1, 1) | np.roll(wet, 2, 1)
     return np.where(stroke[..., None], 0.6 * image + 0.25, image)
-

@@ -27,9 +27,10 @@ NEAREST = 1.0  # m
 SNR_0, THRESHOLD = 25.0, 13.0  # dB, of 0 dBsm at 20 m
 BEHIND_VEHICLE, BEHIND_WALL = 12.0, 60.0  # dB
 RANGE_SD, AZIMUTH_SD, VELOCITY_SD, RCS_SD = 0.25, np.deg2rad(2.0), 0.12, 1.0  # m, rad, m/s, dB
+ASPECT_SD = 3.0  # dB: `RCS` (dBsm) is the mean over targets and aspects, which differ by so much
 FALSE_ALARMS = 1.5  # a scan, on average; their velocity has sd 0.5 m/s
 MOST_FALSE = 12
-RCS = {Kind.VEHICLE: 8.0, Kind.PEDESTRIAN: -4.0, Kind.SIGN: 1.0, Kind.BUSH: -7.0, Kind.POST: -5.0, Kind.WALL: 4.0}  # dBsm
+RCS = {Kind.VEHICLE: 6.0, Kind.PEDESTRIAN: -4.0, Kind.SIGN: 1.0, Kind.BUSH: -5.0, Kind.POST: -4.0, Kind.WALL: 4.0}
 REFLECTIONS = {Kind.VEHICLE: 3, Kind.PEDESTRIAN: 2, Kind.SIGN: 1, Kind.BUSH: 1, Kind.POST: 1, Kind.WALL: 3}
 
 SLOT = np.array([slot for slot in range(SLOTS) for _ in range(REFLECTIONS[Kind(KINDS[slot])])])
@@ -54,7 +55,8 @@ def scan(
     x, y = _reflections(scene, u[:, 0], u[:, 1])
     dx = x - MOUNT_X
     distance, azimuth = np.hypot(dx, y), np.arctan2(y, dx)
-    rcs = MEAN + 10 * np.log10(-np.log1p(-u[:, 2]) + 1e-6)
+    aspect = ASPECT_SD * np.stack([rng.standard_normal(SLOTS) for rng in rngs])[:, SLOT]
+    rcs = MEAN + aspect + 10 * np.log10(-np.log1p(-u[:, 2]) + 1e-6)
     snr = SNR_0 + rcs - 40 * np.log10(np.maximum(distance, NEAREST) / 20) - _loss(scene, dx, y)
     seen = scene.there[:, SLOT] & (snr > THRESHOLD) & (np.abs(azimuth) < FIELD) & (distance > NEAREST)
     velocity = radial_velocity(x, y, scene.vx[:, SLOT], scene.vy[:, SLOT])

@@ -16,7 +16,19 @@ import numpy as np
 from . import names
 from .overlap import first_collisions
 from .road import bend
-from .scenario import EGO, LEAD, MOVERS, ONCOMING, PEDESTRIAN, SLOTS, TURN_SPEED, TURNER, VEHICLES, Interaction, Scenario
+from .scenario import (
+    EGO,
+    LEAD,
+    MOVERS,
+    ONCOMING,
+    PEDESTRIAN,
+    SLOTS,
+    TURN_SPEED,
+    TURNER,
+    VEHICLES,
+    Interaction,
+    Scenario,
+)
 
 MAX_ACCELERATION, COMFORT, HARD = 1.6, 2.0, 7.0  # a, b and the hardest braking, m/s²
 HEADWAY, STANDSTILL = 1.2, 2.0  # T (s), s₀ (m)
@@ -146,7 +158,8 @@ def _way(
     vx, vy = speed * np.cos(heading), speed * np.sin(heading)
     x[:, EGO] += names.REAR * np.cos(heading[:, EGO])  # the path is the rear axle's, the body lies before it
     y[:, EGO] += names.REAR * np.sin(heading[:, EGO])
-    px, py, pt = scenario.paths[:, :VEHICLES, None].at((length[:, :VEHICLES] + front)[..., None] + CORRIDOR)  # (B, 5, K)
+    mine = scenario.paths[:, :VEHICLES, None]
+    px, py, pt = mine.at((length[:, :VEHICLES] + front)[..., None] + CORRIDOR)  # (B, 5, K)
     cos, sin = np.cos(pt), np.sin(pt)
     gap, closing = np.full(front.shape, OPEN), np.zeros(front.shape)
     for other in range(MOVERS):
@@ -176,7 +189,9 @@ def to_world(
 ) -> Motion:
     """Road coordinates and path speeds → world states."""
     count = len(there)
-    s, d, heading = np.broadcast_to(scenario.place[:, None], (count, names.STEPS, SLOTS, 3)).transpose(3, 0, 1, 2).copy()
+    s, d, heading = (
+        np.broadcast_to(scenario.place[:, None], (count, names.STEPS, SLOTS, 3)).transpose(3, 0, 1, 2).copy()
+    )
     s[..., :MOVERS], d[..., :MOVERS], heading[..., :MOVERS] = scenario.paths[:, None].at(lengths)
     curvature = scenario.layout.curvature[:, None, None]
     x, y = bend(curvature, s, d)
@@ -187,4 +202,6 @@ def to_world(
     cos, sin = np.cos(turn), np.sin(turn)
     moving = np.hypot(along, across) > 0
     world = turn + np.where(moving, np.arctan2(across, along), heading)
-    return Motion(x, y, world, cos * along - sin * across, sin * along + cos * across, accelerations, s, d, lengths, there)
+    return Motion(
+        x, y, world, cos * along - sin * across, sin * along + cos * across, accelerations, s, d, lengths, there
+    )

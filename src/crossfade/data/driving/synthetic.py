@@ -1,6 +1,6 @@
 """The built-in drives: a world is simulated once, and every modality and every truth is made from it.
 
-    drive = road + agents + weather (`scenario`, `weather`),   motion = IDM (`simulation`),   x_m = sensor_m(scene, noise)
+drive = road + agents + weather (`scenario`, `weather`),   motion = IDM (`simulation`),   x_m = sensor_m(scene, noise)
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class SyntheticDrives:
         """Ids D00000-0 …, the drives as groups, presence and truth; no split: whoever uses it splits by group."""
         if self._frame is None:
             numbers = [divmod(i, self.frames) for i in range(self.samples)]
-            truth = {name: self._truth(name) for name in self.targets}
+            truth: dict[str, Sequence[Any]] = {name: self._truth(name) for name in self.targets}
             self._frame = Frame(
                 ids=[f"D{drive:05d}-{frame}" for drive, frame in numbers],
                 groups=[f"D{drive:05d}" for drive, _ in numbers],
@@ -150,7 +150,7 @@ class SyntheticDrives:
 
     def _truth(self, name: str) -> list[Any]:
         extent, classes = extent_of(self.targets[name]), self.classes[name]
-        make = {
+        make: Any = {
             "perception": lambda w, s, d, f: truths.detection(s, extent, classes),
             "presence": lambda w, s, d, f: truths.presence(s, extent),
             "behaviour": lambda w, s, d, f: truths.trajectories(w.motion, s, f, extent),
@@ -182,16 +182,16 @@ class SyntheticDrives:
 
     def _load(self, name: str) -> Arrays:
         spec, count = self.modalities[name], self.samples
-        layout: Layout = {
+        layouts: dict[str, Layout] = {
             "image": {"values": ((count, spec.channels, spec.size, spec.size), np.uint8)},
             "points": {"values": ((None, spec.channels), np.float32), "ends": ((count + 1,), np.int64)},
             "series": {"values": ((count, names.HISTORY, len(odometry.COLUMNS)), np.float32)},
-        }[spec.kind]
+        }
         key = digest(
             generator=GENERATOR, modality=name, seed=self.seed, samples=count, frames=self.frames, size=spec.size,
             extent=list(extent_of(spec)), share=self.informativeness[name], noise=self.noise[name], **self.shares,
         )  # fmt: skip
-        return cached(cache_folder() / "driving" / f"{name}-{key}.npz", layout, lambda: self._render(name))
+        return cached(cache_folder() / "driving" / f"{name}-{key}.npz", layouts[spec.kind], lambda: self._render(name))
 
     def _render(self, name: str) -> Arrays:
         """All samples of one modality, block by block in threads; images in 8 bits."""
@@ -210,7 +210,7 @@ class SyntheticDrives:
         ends = np.concatenate([[0], np.cumsum([len(points) for points in values])])
         return {"values": np.concatenate(values), "ends": ends.astype(np.int64)}
 
-    def _sense(self, name: str, world: World, drives: np.ndarray, frame: int) -> Sequence[np.ndarray]:
+    def _sense(self, name: str, world: World, drives: np.ndarray, frame: int) -> Sequence[np.ndarray] | np.ndarray:
         spec, noise = self.modalities[name], self.noise[name]
         places = np.stack([drives, np.full_like(drives, frame)], 1)
         rngs, scene = generators(self.seed, places, names.STREAMS[name]), world.look(frame)

@@ -47,7 +47,7 @@ def detection(scene: Scene, extent: Extent, classes: list[str]) -> list[np.ndarr
 def presence(scene: Scene, extent: Extent) -> list[list[str]]:
     """Classes of which something stands within `extent`."""
     seen = visible(scene, extent)
-    return [[name for kind, name in CLASS_OF.items() if row[KINDS == kind].any()] for row in seen]
+    return [[name for kind, name in CLASS_OF.items() if row[kind == KINDS].any()] for row in seen]
 
 
 def trajectories(motion: Motion, scene: Scene, frame: int, extent: Extent) -> list[np.ndarray]:

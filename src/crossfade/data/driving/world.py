@@ -51,7 +51,8 @@ class Worlds:
         drawn, air = self._draw(drives)
         kept = self._kept
         rows = slice(drives[0], drives[-1] + 1)
-        motion = simulation.to_world(drawn, *(kept[name][rows] for name in ("length", "speed", "acceleration", "there")))
+        run = (kept[name][rows] for name in ("length", "speed", "acceleration", "there"))
+        motion = simulation.to_world(drawn, *run)
         return World(drawn, motion, air)
 
     def _draw(self, drives: np.ndarray) -> tuple[Scenario, Weather]:
