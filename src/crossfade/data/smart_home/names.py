@@ -1,0 +1,20 @@
+"""What the built-in homes are made of: modalities, rooms, events, and the grid of time they are simulated on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MODALITIES = ("audio", "transcript", "camera", "motion", "climate", "power", "weather")
+ROOMS = ("living_room", "kitchen", "bedroom", "bathroom", "hall")
+LIVING, KITCHEN, BEDROOM, BATHROOM, HALL = range(len(ROOMS))
+EVENTS = ("nobody", "pet", "resident", "intruder", "glass_break")
+NOBODY, PET, RESIDENT, INTRUDER, GLASS = range(len(EVENTS))
+
+STEP = 300.0  # s between two states of the house
+PER_HOUR, PER_DAY = 12, 288  # steps
+DAYS = 10  # simulated, from a midnight on: two of history before the first moment, one of future after the last
+STEPS = DAYS * PER_DAY
+HISTORY_H, AHEAD_H = 48, 24  # what a moment looks back on, and what is forecast
+
+HOUR = (np.arange(STEPS) + 0.5) / PER_HOUR % 24  # local time in the middle of every step, (T,) h
+DAY = np.arange(STEPS) // PER_DAY  # (T,)
