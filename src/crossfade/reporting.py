@@ -15,10 +15,15 @@ from crossfade.analysis.classification_report import classification_report
 from crossfade.analysis.results_table import Row, results_table, short, to_markdown
 from crossfade.analysis.verdict import verdict
 from crossfade.config import RunConfig
+from crossfade.data.module import DataModule
+from crossfade.evaluate import Scored
+from crossfade.model import FusionModel
 from crossfade.runs import RunFolder, write_json, write_text
-from crossfade.targets import KINDS
+from crossfade.targets import target_class
+from crossfade.targets.base import Scene, Target
 
 console = Console()
+DRAWN = 8  # samples whose inputs a target may draw
 
 
 def rows_of(summary: Mapping[str, Any]) -> list[Row]:
@@ -26,6 +31,7 @@ def rows_of(summary: Mapping[str, Any]) -> list[Row]:
     main = summary["main"]
     rows = [_row(summary["fusion"], "fused", summary)]
     rows += [_row(name, "single", single) for name, single in (summary.get("singles") or {}).items()]
+    rows += [Row(name, "reference", _known(values), {}) for name, values in (summary.get("references") or {}).items()]
     rows.append(Row("chance", "chance", _known(summary["chance"]), {}))
     if summary.get("bound"):
         bound = summary["bound"]
@@ -47,7 +53,7 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
     rows = rows_of(summary)
     main = summary["main"]
     title = f"{summary['task']} · {summary['samples']['test']} test samples"
-    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main))
+    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main, _better(summary)))
     _draw(config, folder, summary, rows)
     if quiet:
         console.print(f"   {main} {_show(summary['metrics'][main])}  → {folder.path}")
@@ -66,9 +72,11 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
 def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row], title: str) -> None:
     """One table a target, so that each fits a terminal."""
     for name in config.task.targets:
-        main = f"{name}/{KINDS[config.target[name].kind].main}"
+        kind = target_class(config.target[name])
+        main = f"{name}/{kind.main}"
         metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
-        console.print(results_table([row for row in rows if main in row.values], metrics, main, f"{name} · {title}"))
+        shown = [row for row in rows if main in row.values]
+        console.print(results_table(shown, metrics, main, f"{name} · {title}", kind.direction(kind.main)))
 
 
 def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> str | None:
@@ -107,7 +115,7 @@ def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -
 def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:
     predictions = folder.predictions("test")
     main = summary["main"]
-    figures.comparison(rows, main, folder.figures / "comparison.png")
+    figures.comparison(rows, main, folder.figures / "comparison.png", _better(summary))
     if folder.metrics_file.exists():
         figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
     for name in config.task.targets:
@@ -123,6 +131,18 @@ def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows
         report = classification_report(truth, predicted, classes)
         write_text(folder.path / f"report_{name}.txt", report.text)
         write_json(folder.path / f"report_{name}.json", report.values)
+
+
+def draw_targets(folder: RunFolder, model: FusionModel, data: DataModule, scored: Scored) -> None:
+    """The figures that each target has of its own: an overlay, boxes, a forecast; of the first test samples."""
+    rows = data.split["test"][:DRAWN].tolist()
+    batch = data.samples[rows]
+    specs = {name: transform.spec for name, transform in data.transforms.items()}
+    folder.figures.mkdir(exist_ok=True)
+    for name, target in model.targets.items():
+        assert isinstance(target, Target)
+        scene = Scene(scored.prediction[name], scored.truth[name], scored.ids, batch.inputs, batch.presence, specs)
+        target.draw(folder.figures, scene)
 
 
 def finish_cross_validation(
@@ -148,7 +168,7 @@ def finish_cross_validation(
     rows = rows_of(summary)
     spread = {summary["fusion"]: summary["sd"]} | {n: s["sd"] for n, s in (summary.get("singles") or {}).items()}
     title = f"{summary['task']} · mean of {len(summaries)} folds · {summary['samples']['test']} samples"
-    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main))
+    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main, _better(summary)))
     _print_tables(config, summary, rows, title)
     for label, sd in spread.items():
         value = summary["metrics"] if label == summary["fusion"] else summary["singles"][label]["metrics"]
@@ -184,6 +204,10 @@ def print_evaluation(folder: RunFolder, result: Mapping[str, Any], seconds: floa
 def _goodbye(folder: RunFolder) -> None:
     console.print(f"\nRun folder: [bold]{folder.path}[/bold]", soft_wrap=True)
     console.print(f"Next:       crossfade evaluate run={folder.path}", soft_wrap=True, highlight=False)
+
+
+def _better(summary: Mapping[str, Any]) -> str:
+    return "max" if summary["higher_is_better"] else "min"
 
 
 def _show(value: float | None) -> str:
