@@ -8,7 +8,7 @@ import numpy as np
 
 PEOPLE = 4  # at most
 WORKER, HOME_OFFICE, RETIRED = range(3)
-COUNT = 40  # uniform numbers that a household takes
+COUNT = 64  # uniform numbers that a household takes, some of them in reserve
 
 
 @dataclass(frozen=True)

@@ -18,3 +18,7 @@ HISTORY_H, AHEAD_H = 48, 24  # what a moment looks back on, and what is forecast
 
 HOUR = (np.arange(STEPS) + 0.5) / PER_HOUR % 24  # local time in the middle of every step, (T,) h
 DAY = np.arange(STEPS) // PER_DAY  # (T,)
+
+# Streams of random numbers. A decoy house (see `synthetic`) has streams of its own, DECOY further on.
+STREAMS = {"house": 0, "moment": 1, "window": 2, "sensors": 3, **{name: 10 + k for k, name in enumerate(MODALITIES)}}
+DECOY = 100
