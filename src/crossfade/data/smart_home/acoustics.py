@@ -60,10 +60,11 @@ def through(wave: np.ndarray, room: int, rng: np.random.Generator) -> np.ndarray
 
 def background(samples: int, rng: np.random.Generator) -> np.ndarray:
     """Noise of a house, RMS 1: falling by 3 dB per octave, with the mains' hum of some appliance."""
-    spectrum = scipy.fft.rfft(rng.standard_normal(samples, dtype=np.float32))
-    frequency = scipy.fft.rfftfreq(samples, 1 / RATE)
-    pink = scipy.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 60.0)).astype(np.float32), samples)
-    time = np.arange(samples) / RATE
-    hum = sum(np.sin(2 * np.pi * (50 * k * time + rng.random())) / k for k in (1, 2, 3))
+    frequency = scipy.fft.rfftfreq(samples, 1 / RATE).astype(np.float32)
+    parts = rng.standard_normal((2, len(frequency)), dtype=np.float32)
+    pink = scipy.fft.irfft((parts[0] + 1j * parts[1]) / np.sqrt(np.maximum(frequency, 60.0)), samples)
+    time = np.arange(samples, dtype=np.float32) / RATE
+    order = np.arange(1, 4, dtype=np.float32)[:, None]
+    hum = (np.sin(2 * np.pi * (50 * order * time + rng.random((3, 1), dtype=np.float32))) / order).sum(axis=0)
     mix = pink / pink.std() + rng.uniform(0, 0.6) * hum
     return (mix / mix.std()).astype(np.float32)

@@ -19,6 +19,9 @@ HISTORY_H, AHEAD_H = 48, 24  # what a moment looks back on, and what is forecast
 HOUR = (np.arange(STEPS) + 0.5) / PER_HOUR % 24  # local time in the middle of every step, (T,) h
 DAY = np.arange(STEPS) // PER_DAY  # (T,)
 
-# Streams of random numbers. A decoy house (see `synthetic`) has streams of its own, DECOY further on.
-STREAMS = {"house": 0, "moment": 1, "window": 2, "sensors": 3, **{name: 10 + k for k, name in enumerate(MODALITIES)}}
+# Streams of random numbers: of a household, of its stretches, of its samples; no stream serves two of them, as numbers
+# (seed, i) and (seed, i, 0, 0) would be the same seed. A decoy house (see `synthetic`) has its own, DECOY further on.
+STREAMS = {"house": 0, "moment": 1, "window": 2, "presence": 3}
+STREAMS |= {name: 10 + k for k, name in enumerate(MODALITIES)}
+STREAMS |= {f"house of {name}": 20 + k for k, name in enumerate(MODALITIES)}
 DECOY = 100

@@ -43,7 +43,7 @@ def resonator(frequency: np.ndarray, bandwidth: np.ndarray | float) -> np.ndarra
 
 def pulses(pitch: np.ndarray) -> np.ndarray:
     """Glottal excitation (T,) for a pitch contour (T,) in Hz: Rosenberg's pulse, differentiated; open 60 % of a period."""
-    phase = np.cumsum(pitch / RATE) % 1.0
+    phase = (np.cumsum(pitch / RATE) % 1.0).astype(np.float32)
     rising, falling = 0.4, 0.2
     up = np.sin(np.pi * phase / rising) / rising * (phase < rising)
     down = -np.sin(np.pi / 2 * (phase - rising) / falling) / falling
