@@ -12,7 +12,7 @@ from .households import Households
 from .names import BEDROOM, HOUR, KITCHEN, LIVING, PER_DAY, ROOMS, STEPS
 from .rhythm import Rhythm
 
-LAMP_KW, DARK_WM2 = 0.07, 60.0  # one room's lamps; outdoor irradiance below which they burn
+LAMP_KW, DARK_WM2 = 0.11, 60.0  # one room's lamps; outdoor irradiance below which they burn
 SHORT, LONG = 6, 16  # steps that a cooking, and a washing, lasts at most
 
 

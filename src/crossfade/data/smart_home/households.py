@@ -56,7 +56,7 @@ def draw(uniforms: np.ndarray) -> Households:
     bed = between(22.0, 23.4)[:, None] + each(-0.4, 0.4)
     leave = wake + each(0.8, 1.6)
     back = leave + each(7.5, 10.0)
-    resistance = between(4.5, 9.0)
+    resistance = between(3.5, 11.0)
     woman = each(0, 1) < 0.5
     return Households(
         residents=residents,
@@ -75,8 +75,8 @@ def draw(uniforms: np.ndarray) -> Households:
         aperture=between(1.0, 3.5),
         volume=between(180, 320),
         air_change=between(0.3, 0.6),
-        standby=between(0.05, 0.16),
-        appetite=between(0.7, 1.5),
+        standby=between(0.05, 0.35),
+        appetite=between(0.5, 2.0),
         daylight=between(0.7, 1.8),
         pitch=np.where(woman, 205.0, 118.0) * each(0.85, 1.15),
         tract=np.where(woman, 1.16, 1.0) * between(0.97, 1.03)[:, None],

@@ -137,7 +137,7 @@ def _steps(world: World, household: np.ndarray, kind: np.ndarray, u: Uniforms) -
     begins |= np.roll(begins, 1, axis=1) & awake
     possible = np.zeros(STEPS, dtype=bool)
     possible[HISTORY_H // 24 * PER_DAY : (DAYS - AHEAD_H // 24) * PER_DAY - 1] = True
-    weights = np.stack([awake * (1 + 12.0 * begins), ~awake * (1 + 4.0 * pet), (~awake).astype(float)], axis=1)
+    weights = np.stack([awake * (1 + 18.0 * begins), ~awake * (1 + 9.0 * pet), (~awake).astype(float)], axis=1)
     weights = (weights + 1e-6) * possible  # a household that never rests, or is never there, has some moment, too
     total = np.cumsum(weights, axis=-1)[household, kind]
     wanted = u.take() * total[:, -1]

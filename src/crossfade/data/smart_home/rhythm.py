@@ -64,7 +64,7 @@ def simulate(
     room = _rooms(steps[..., 0], steps[..., 1], {BEDROOM: woke, HALL: came}, room_table())
     moves = up & (steps[..., 2] < np.take(MOVES, room))
     pet_moves = homes.pet[:, None] & (pet[..., 0] < np.where((HOUR > 6.5) & (HOUR < 22.5), 0.3, 0.15))
-    pet_room = _rooms(pet[..., 1], pet[..., 2], {}, np.tile([0.5, 0.2, 0.1, 0.05, 0.15], (STEPS, 1)))
+    pet_room = _rooms(pet[..., 1], pet[..., 2], {}, np.tile([0.6, 0.15, 0.1, 0.05, 0.1], (STEPS, 1)))
     return Rhythm(home, up, np.where(up, room, BEDROOM), moves, pet_moves, pet_room)
 
 

@@ -26,7 +26,7 @@ SPREAD = {"temperature": 0.15, "humidity": 2.0, "light": 6.0, "co2": 25.0}  # sd
 LOST = 0.03  # share of readings that never arrive
 METER = 0.04  # kW, sd of what a minute's mean has beside the simulated appliances
 # events per minute of a passive infrared sensor
-WALKING, SITTING, SLEEPING, ANIMAL, FALSE, STRANGER = 3.0, 0.5, 0.02, 1.3, 0.004, 2.6
+WALKING, SITTING, SLEEPING, ANIMAL, FALSE, STRANGER = 2.5, 0.5, 0.02, 1.6, 0.01, 2.0
 
 
 def event_rates(world: World, noise: float) -> np.ndarray:
