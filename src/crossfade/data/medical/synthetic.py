@@ -57,7 +57,7 @@ class SyntheticPatients:
     Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
     T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
     `vitals.UNITS`). Targets: `diagnosis` (multiclass) and `findings` (multilabel, all modalities' findings).
-    Patient i depends on `seed` and i alone, and is the same whatever `patients`, order or processes.
+    Patient i depends on `seed` and i alone, and is the same whatever `samples`, order or processes.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
       informativeness  λ in [0, 1], default 1: p(e | c) ← λ p(e | c) + (1 − λ) p(e); 0 leaves chance
@@ -73,17 +73,17 @@ class SyntheticPatients:
         modalities: dict[str, ModalitySpec],
         targets: dict[str, TargetSpec],
         seed: int,
-        patients: int = 2000,
+        samples: int = 2000,
         informativeness: float | Mapping[str, float] | None = None,
         noise: float | Mapping[str, float] | None = None,
         missing: float | Mapping[str, float] | None = None,
         cache: bool = True,
     ) -> None:
-        check_whole({"data.source.patients": (patients, 1), "seed": (seed, 0)})
+        check_whole({"data.source.samples": (samples, 1), "seed": (seed, 0)})
         check_modalities(modalities, KINDS, CHANNELS, WHOSE)
         check_targets(targets, TARGET_KINDS, WHOSE)
         self.modalities, self.targets = dict(modalities), dict(targets)
-        self.seed, self.patients, self.cache = int(seed), int(patients), cache
+        self.seed, self.samples, self.cache = int(seed), int(samples), cache
         self.informativeness = per_modality("informativeness", informativeness, MODALITIES, WHOSE)
         self.noise = per_modality("noise", noise, MODALITIES, WHOSE)
         self.missing = per_modality("missing", missing, MODALITIES, WHOSE)
@@ -95,20 +95,20 @@ class SyntheticPatients:
     def frame(self) -> Frame:
         """Ids P00000 …, one group per patient, presence and truth; no split: whoever uses it splits by group."""
         if self._frame is None:
-            state = self.state(np.arange(self.patients))
-            ids = [f"P{i:05d}" for i in range(self.patients)]
+            state = self.state(np.arange(self.samples))
+            ids = [f"P{i:05d}" for i in range(self.samples)]
             truth: dict[str, Sequence[Any]] = {}
             if "diagnosis" in self.targets:
                 truth["diagnosis"] = [DIAGNOSES[c] for c in state.diagnosis]
             if "findings" in self.targets:
-                truth["findings"] = [self._findings(state, i) for i in range(self.patients)]
+                truth["findings"] = [self._findings(state, i) for i in range(self.samples)]
             self._frame = Frame(ids=ids, groups=ids, present=self._presence(state), truth=truth)
         return self._frame
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
         """Raw values of the modalities that patient `index` has; the first call renders or loads them all."""
-        if not 0 <= index < self.patients:
-            raise IndexError(f"there is no patient {index}: the source has {self.patients}")
+        if not 0 <= index < self.samples:
+            raise IndexError(f"there is no patient {index}: the source has {self.samples}")
         present = self.frame().present[index]
         return {
             name: self._value(name, index)
@@ -137,7 +137,7 @@ class SyntheticPatients:
         return digest(
             generator=GENERATOR,
             seed=self.seed,
-            patients=self.patients,
+            patients=self.samples,
             modalities={m: spec.model_dump(include={"size", "column"}) for m, spec in self.modalities.items()},
             informativeness=self.informativeness,
             noise=self.noise,
@@ -180,7 +180,7 @@ class SyntheticPatients:
         return self._values[name]
 
     def _notes(self) -> list[str]:
-        indices = np.arange(self.patients)
+        indices = np.arange(self.samples)
         state, names = self.state(indices), patterns("note")
         return [
             note.write(names[state.evidence["note"][i]], *state.person[i][:2], self.noise["note"], rng)
@@ -188,7 +188,7 @@ class SyntheticPatients:
         ]
 
     def _vitals(self) -> list[dict[str, float | str | None]]:
-        indices = np.arange(self.patients)
+        indices = np.arange(self.samples)
         state, names = self.state(indices), patterns("vitals")
         rows = []
         for i, rng in enumerate(generators(self.seed, indices, "vitals")):
@@ -198,11 +198,11 @@ class SyntheticPatients:
 
     def _images(self, name: str) -> np.ndarray:
         size = self.modalities[name].size
-        shape = (self.patients, CHANNELS[name], size, size)
+        shape = (self.samples, CHANNELS[name], size, size)
         if not self.cache:
             return self._render_all(name)
         knobs = {"informativeness": self.informativeness[name], "noise": self.noise[name]}
-        key = digest(generator=GENERATOR, modality=name, seed=self.seed, patients=self.patients, size=size, **knobs)
+        key = digest(generator=GENERATOR, modality=name, seed=self.seed, patients=self.samples, size=size, **knobs)
         path = cache_folder() / "medical" / f"{name}-{key}.npz"
         layout = {"images": (shape, np.float16)}
         return cached(path, layout, lambda: {"images": self._render_all(name)})["images"]
@@ -210,9 +210,9 @@ class SyntheticPatients:
     def _render_all(self, name: str) -> np.ndarray:
         """All patients' images of one modality, float16 (N, C, H, W), block by block in threads."""
         start = time.perf_counter()
-        images = np.concatenate(in_blocks(self.patients, lambda block: self._render(name, block)))
-        log.info("Rendered %s of %d patients in %.1f s", name, self.patients, time.perf_counter() - start)
-        return images[: self.patients]
+        images = np.concatenate(in_blocks(self.samples, lambda block: self._render(name, block)))
+        log.info("Rendered %s of %d patients in %.1f s", name, self.samples, time.perf_counter() - start)
+        return images[: self.samples]
 
     def _render(self, name: str, indices: np.ndarray) -> np.ndarray:
         size, noise = self.modalities[name].size, self.noise[name]
