@@ -38,7 +38,9 @@ from .names import (
 )
 from .world import World
 
-WINDOWS, PERIOD = 3, 60.0  # of a stretch; s
+STRETCHES, WINDOWS = 2, 3  # of a household; of a stretch
+PERIOD = 60.0  # s, between two windows
+EACH = STRETCHES * WINDOWS  # samples of a household
 BUSY, QUIET, BREAK_IN = range(3)
 KINDS = np.array([0.44, 0.26, 0.30])
 SPEAKS = 0.88  # of windows in which somebody is up
@@ -47,7 +49,7 @@ BY_WINDOW = 0.65  # of break-ins
 
 @dataclass(frozen=True)
 class Moments:
-    """N = households · stretches · WINDOWS samples, in that order; arrays are (N,)."""
+    """N = households · EACH samples, ordered by household, stretch and window; arrays are (N,)."""
 
     household: np.ndarray
     stretch: np.ndarray
@@ -71,16 +73,15 @@ class Moments:
         return np.where(self.inside >= 0, self.end - self.onset, np.nan)
 
 
-def keys(count: int, stretches: int) -> np.ndarray:
-    """(household, stretch, window) of every sample, (N, 3)."""
-    grid = np.meshgrid(np.arange(count), np.arange(stretches), np.arange(WINDOWS), indexing="ij")
+def keys(count: int) -> np.ndarray:
+    """(household, stretch, window) of every sample of the first `count` households, (N, 3)."""
+    grid = np.meshgrid(np.arange(count), np.arange(STRETCHES), np.arange(WINDOWS), indexing="ij")
     return np.stack([axis.ravel() for axis in grid], axis=1)
 
 
-def draw(world: World, seed: int, stretches: int, universe: int = 0) -> Moments:
+def draw(world: World, seed: int, universe: int = 0) -> Moments:
     """The moments of all households of `world`; a stretch depends on (seed, household, its number) alone."""
-    count = len(world.outdoor)
-    key = keys(count, stretches)
+    key = keys(len(world.outdoor))
     first = key[::WINDOWS]
     s = Uniforms(generators(seed, first[:, :2], universe + STREAMS["moment"]), 8)
     kind = choose(KINDS, s.take())

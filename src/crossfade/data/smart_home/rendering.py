@@ -20,8 +20,8 @@ Rngs = list[np.random.Generator]
 
 def render(name: str, world: World, moments: Moments, seed: int, universe: int, noise: float, size: int) -> Any:
     """Values of modality `name`, one per sample: a list of texts, float16 arrays (audio, camera) or float32 series."""
-    count, stretches = len(world.outdoor), 1 + int(moments.stretch.max())
-    key = keys(count, stretches)
+    count = len(world.outdoor)
+    key = keys(count)
 
     def own(rows: np.ndarray) -> Rngs:
         return generators(seed, key[rows], universe + STREAMS[name])

@@ -21,11 +21,11 @@ from crossfade.data.synthetic.presence import draw_presence
 from crossfade.specs import ModalitySpec, TargetSpec
 
 from . import audio, camera, moments, world
-from .checks import check_fields
-from .moments import Moments
+from .checks import check_rates
+from .moments import EACH, Moments
 from .names import DECOY, MODALITIES, STREAMS
 from .rendering import render
-from .truths import STRETCHES, TARGETS, TRUTHS
+from .truths import TARGETS, TRUTHS
 from .world import World
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class SyntheticHouseholds:
     Modalities (those asked for are rendered): `audio` (25600,) at 16 kHz, `transcript` text, `camera` (4, H, W) grey
     frames half a second apart at `ModalitySpec.size`, and the series `motion`, `climate`, `power`, `weather` (columns
     and units in `series`). Targets: `command` (slots), `security` (multiclass), `intrusion` (alarm), `energy`
-    (forecast). Sample (household i, stretch j, window k) depends on `seed` and these three alone, whatever
-    `households`, `stretches`, order or processes. A household gives `stretches` × 3 samples.
+    (forecast). Sample (household, stretch, window) depends on `seed` and these three numbers alone, whatever
+    `samples`, order or processes. A household gives six: two stretches of recording with three windows each.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
       informativeness  λ in [0, 1], default 1: with probability 1 − λ the modality shows another house, drawn from the
@@ -62,25 +62,23 @@ class SyntheticHouseholds:
         modalities: dict[str, ModalitySpec],
         targets: dict[str, TargetSpec],
         seed: int,
-        households: int = 200,
-        stretches: int = 3,
+        samples: int = 1800,
         informativeness: float | Mapping[str, float] | None = None,
         noise: float | Mapping[str, float] | None = None,
         missing: float | Mapping[str, float] | None = None,
         cache: bool = True,
     ) -> None:
-        check_whole(
-            {"data.source.households": (households, 1), "data.source.stretches": (stretches, 1), "seed": (seed, 0)}
-        )
+        check_whole({"data.source.samples": (samples, 1), "seed": (seed, 0)})
         check_modalities(modalities, KINDS, {"camera": camera.FRAMES}, WHOSE)
         check_targets(targets, TARGETS, WHOSE)
-        check_fields(modalities, stretches, STRETCHES)
+        check_rates(modalities)
         self.modalities, self.targets = dict(modalities), dict(targets)
-        self.seed, self.households, self.stretches, self.cache = int(seed), int(households), int(stretches), cache
+        self.seed, self.samples, self.cache = int(seed), int(samples), cache
+        self.households = -(-self.samples // EACH)
         self.informativeness = per_modality("informativeness", informativeness, MODALITIES, WHOSE)
         self.noise = per_modality("noise", noise, MODALITIES, WHOSE)
         self.missing = per_modality("missing", missing, MODALITIES, WHOSE)
-        self.keys = moments.keys(self.households, self.stretches)
+        self.keys = moments.keys(self.households)[: self.samples]
         self._states: dict[int, tuple[World, Moments]] = {}
         self._values: dict[str, Any] = {}
         self._frame: Frame | None = None
@@ -90,7 +88,7 @@ class SyntheticHouseholds:
         if universe not in self._states:
             start = time.perf_counter()
             simulated = world.simulate(self.seed, self.households, universe)
-            self._states[universe] = simulated, moments.draw(simulated, self.seed, self.stretches, universe)
+            self._states[universe] = simulated, moments.draw(simulated, self.seed, universe)
             log.info("Simulated %d households in %.1f s", self.households, time.perf_counter() - start)
         return self._states[universe]
 
@@ -100,14 +98,16 @@ class SyntheticHouseholds:
             state = self.state()
             groups = [f"H{h:04d}" for h in self.keys[:, 0]]
             ids = [f"{group}-{j}-{k}" for group, (_, j, k) in zip(groups, self.keys, strict=True)]
-            truth: dict[str, Sequence[Any]] = {name: TRUTHS[name](*state) for name in self.targets}
+            truth: dict[str, Sequence[Any]] = {
+                name: TRUTHS[name](*state)[: self.samples] for name in self.targets
+            }
             self._frame = Frame(ids=ids, groups=groups, present=self._presence(), truth=truth)
         return self._frame
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
         """Raw values of the modalities that sample `index` has; the first call renders or loads them all."""
-        if not 0 <= index < len(self.keys):
-            raise IndexError(f"there is no sample {index}: the source has {len(self.keys)}")
+        if not 0 <= index < self.samples:
+            raise IndexError(f"there is no sample {index}: the source has {self.samples}")
         present = self.frame().present[index]
         return {
             name: self._value(name, index)
@@ -122,9 +122,8 @@ class SyntheticHouseholds:
     def fingerprint(self) -> str:
         """Hash of the generator's version, seed, knobs and specs: of all that determines the samples."""
         specs = {m: spec.model_dump(include={"size"}) for m, spec in self.modalities.items()}
-        return digest(generator=GENERATOR, seed=self.seed, households=self.households, stretches=self.stretches,
-                      modalities=specs, informativeness=self.informativeness, noise=self.noise,
-                      missing=self.missing)  # fmt: skip
+        return digest(generator=GENERATOR, seed=self.seed, samples=self.samples, modalities=specs,
+                      informativeness=self.informativeness, noise=self.noise, missing=self.missing)  # fmt: skip
 
     def prepare(self) -> None:
         """Render or load every modality now, so that later reads, in whatever process, are slices."""
@@ -151,11 +150,10 @@ class SyntheticHouseholds:
         shape = (audio.SAMPLES,) if name == "audio" else (camera.FRAMES, size, size)
         if not self.cache:
             return self._render(name)
-        key = digest(generator=GENERATOR, modality=name, seed=self.seed, households=self.households,
-                     stretches=self.stretches, shape=shape, informativeness=self.informativeness[name],
-                     noise=self.noise[name])  # fmt: skip
+        key = digest(generator=GENERATOR, modality=name, seed=self.seed, samples=self.samples, shape=shape,
+                     informativeness=self.informativeness[name], noise=self.noise[name])  # fmt: skip
         path = cache_folder() / "smart_home" / f"{name}-{key}.npz"
-        layout = {"values": ((len(self.keys), *shape), np.float16)}
+        layout = {"values": ((self.samples, *shape), np.float16)}
         return cached(path, layout, lambda: {"values": self._render(name)})["values"]
 
     def _render(self, name: str) -> Any:
@@ -167,9 +165,9 @@ class SyntheticHouseholds:
             other = self._shown(name, DECOY)
             for i in np.flatnonzero(u >= self.informativeness[name]):
                 values[i] = other[i]
-        log.info("Rendered %s of %d samples in %.1f s", name, len(self.keys), time.perf_counter() - start)
+        log.info("Rendered %s of %d samples in %.1f s", name, self.samples, time.perf_counter() - start)
         return values
 
     def _shown(self, name: str, universe: int) -> Any:
         size = self.modalities[name].size
-        return render(name, *self.state(universe), self.seed, universe, self.noise[name], size)
+        return render(name, *self.state(universe), self.seed, universe, self.noise[name], size)[: self.samples]

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from .commands import slots
-from .moments import Moments
+from .moments import STRETCHES, Moments
 from .names import AHEAD_H, EVENTS
 from .series import hourly
 from .world import World
 
 TARGETS = {"command": "slots", "security": "multiclass", "intrusion": "alarm", "energy": "forecast"}
-STRETCHES = 1000  # numbers of episodes that a household has for itself
 
 
 def command(world: World, moments: Moments) -> list[dict[str, str | None] | None]:
