@@ -1,8 +1,8 @@
 """The moments of a household that are looked at, and what goes on in them.
 
 A stretch is WINDOWS windows, PERIOD seconds apart, within one step of the house; each window is a sample. Stretches are
-chosen as in a case-control study, or rare events would fill no data set: somebody is up (p = 0.44; often just come
-home or up), nobody is (0.26; if there is a pet, it often moves), or somebody breaks in (0.30), which happens when
+chosen as in a case-control study, or rare events would fill no data set: somebody is up (p = 0.50; often just come
+home or up), nobody is (0.22; if there is a pet, it often moves), or somebody breaks in (0.28), which happens when
 nobody is up. The break-in starts before or between the windows: through a window, which breaks, or through the door.
 """
 
@@ -42,8 +42,8 @@ STRETCHES, WINDOWS = 2, 3  # of a household; of a stretch
 PERIOD = 60.0  # s, between two windows
 EACH = STRETCHES * WINDOWS  # samples of a household
 BUSY, QUIET, BREAK_IN = range(3)
-KINDS = np.array([0.44, 0.26, 0.30])
-SPEAKS = 0.88  # of windows in which somebody is up
+KINDS = np.array([0.5, 0.22, 0.28])
+SPEAKS = 0.93  # of windows in which somebody is up
 BY_WINDOW = 0.65  # of break-ins
 
 
@@ -138,7 +138,7 @@ def _steps(world: World, household: np.ndarray, kind: np.ndarray, u: Uniforms) -
     begins |= np.roll(begins, 1, axis=1) & awake
     possible = np.zeros(STEPS, dtype=bool)
     possible[HISTORY_H // 24 * PER_DAY : (DAYS - AHEAD_H // 24) * PER_DAY - 1] = True
-    weights = np.stack([awake * (1 + 18.0 * begins), ~awake * (1 + 9.0 * pet), (~awake).astype(float)], axis=1)
+    weights = np.stack([awake * (1 + 8.0 * begins), ~awake * (1 + 9.0 * pet), (~awake).astype(float)], axis=1)
     weights = (weights + 1e-6) * possible  # a household that never rests, or is never there, has some moment, too
     total = np.cumsum(weights, axis=-1)[household, kind]
     wanted = u.take() * total[:, -1]
