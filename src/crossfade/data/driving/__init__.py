@@ -1,0 +1,1 @@
+"""The driving task: its DataModule, the built-in drives, the public sources."""
