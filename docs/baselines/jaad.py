@@ -73,4 +73,7 @@ for model, names in runs:
     (accuracy, auroc), sd = np.mean(scores, 0), np.std(scores, 0, ddof=1)
     each = " ".join(f"{score[0]:.3f}" for score in scores)
     what = "+".join(names).replace("+".join(five), "all five")
-    print(f"{model:9} {what:20} balanced accuracy {accuracy:.3f} ± {sd[0]:.3f}  auroc {auroc:.3f}  folds {each}", flush=True)
+    print(
+        f"{model:9} {what:20} balanced accuracy {accuracy:.3f} ± {sd[0]:.3f}  auroc {auroc:.3f}  folds {each}",
+        flush=True,
+    )

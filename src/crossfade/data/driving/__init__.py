@@ -1,1 +1,1 @@
-"""The driving task: its DataModule, the built-in drives, the public sources."""
+"""The driving task: the built-in drives, their simulation, and what every sensor makes of a scene."""

@@ -21,14 +21,12 @@ What this module does against the leaks of this set:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from crossfade.data.driving.jaad_xml import (
     BEHAVIOUR,
@@ -44,15 +42,13 @@ from crossfade.data.driving.jaad_xml import (
     read_traffic,
     read_video,
 )
-from crossfade.data.driving.public import Offer, PublicSource, check_offers, check_policy, folder_given
+from crossfade.data.driving.public import Offer, PublicSource, check_offers, check_policy, folder_given, left_out
 from crossfade.data.readers import Fault
 from crossfade.data.readers.cells import number, text
 from crossfade.data.readers.tables import TableFault, read_table
 from crossfade.data.source import Frame
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
-
-log = logging.getLogger("crossfade")
 
 SITE = "https://github.com/ykotseruba/JAAD"
 HOW = f"Get it with: git clone {SITE}"
@@ -65,9 +61,7 @@ LISTS = ("default", "all_videos", "high_visibility")
 
 OFFERS = {
     "track": Offer("series"),
-    "behaviour": Offer(
-        "table", (*(f"{what}_{i}" for what in BEHAVIOUR[:3] for i in SEEN), *BEHAVIOUR[3:])
-    ),
+    "behaviour": Offer("table", (*(f"{what}_{i}" for what in BEHAVIOUR[:3] for i in SEEN), *BEHAVIOUR[3:])),
     "ego": Offer("table", tuple(f"vehicle_action_{i}" for i in SEEN)),
     "scene": Offer("table", ("road_type", *SIGNS, *PLACE)),
     "appearance": Offer("table", (*TAGS, "age", "gender")),
@@ -134,7 +128,9 @@ class Jaad(PublicSource):
 def windows(root: Path, before: Sequence[int] = (30, 45, 60), on_error: str = "error") -> list[Window]:
     """All samples, by video, pedestrian and distance to the event."""
     if not before or any(b != int(b) or b < 1 for b in before):
-        raise UserError(f"data.source.before={list(before)}: whole numbers of frames, 1 or more, for example [30,45,60].")
+        raise UserError(
+            f"data.source.before={list(before)}: whole numbers of frames, 1 or more, for example [30,45,60]."
+        )
     _check_layout(root)
     found, faults = [], []
     for video in _videos(root):
@@ -142,11 +138,7 @@ def windows(root: Path, before: Sequence[int] = (30, 45, 60), on_error: str = "e
             found += _of_video(root, video, before)
         except Fault as fault:
             faults.append(str(fault))
-    if faults and on_error == "error":
-        more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
-        raise UserError(*faults[:10], *more, "Get them anew, or leave those videos out: data.on_error=skip.")
-    if faults:
-        log.warning("JAAD: %d video(s) could not be read and were left out, first: %s", len(faults), faults[0])
+    left_out("JAAD", faults, on_error, "video")
     if len(found) < 2:
         raise UserError(f"data.root={root}: {len(found)} samples. No pedestrian is annotated for long enough.")
     return found

@@ -90,9 +90,7 @@ def read_appearance(root: Path, video: str) -> dict[str, dict[int, dict[str, str
     """annotations_appearance/: pedestrian → frame → {tag: "0" or "1"}, tags as in TAGS."""
     top = _parse(file_of(root, "annotations_appearance", video))
     return {
-        track.get("id", ""): {
-            int(_number(box.get("frame"), "frame")): box.attrib for box in track.iterfind("box")
-        }
+        track.get("id", ""): {int(_number(box.get("frame"), "frame")): box.attrib for box in track.iterfind("box")}
         for track in top.iterfind("track")
     }
 

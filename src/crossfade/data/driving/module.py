@@ -6,4 +6,5 @@ from crossfade.data.module import DataModule
 
 
 class DrivingDataModule(DataModule):
-    """Drives: cameras, lidar, radar, map and ego motion; groups are drives, scenes or videos."""
+    """Moments of drives: camera, lidar, radar, map, ego motion; groups are drives, so that no two consecutive moments
+    lie in two splits."""

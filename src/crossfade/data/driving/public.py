@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from crossfade.data.readers import Fault
 from crossfade.data.source import Bound, Frame
 from crossfade.errors import ReadError, UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
+
+log = logging.getLogger("crossfade")
 
 POLICIES = ("error", "skip", "absent")
 
@@ -140,10 +142,30 @@ def _columns(key: str, spec: ModalitySpec, offer: Offer) -> list[str]:
     ]
 
 
+def classes_of(targets: Mapping[str, TargetSpec], have: Collection[str]) -> dict[str, dict[str, int]]:
+    """Per target its classes' numbers, in their order; UserError for a class that the source never gives."""
+    problems, numbers = [], {}
+    for key, target in targets.items():
+        if target.kind == "detection" and not target.classes:
+            problems.append(f"target.{key}.classes is not given: detection needs its classes and their order.")
+        for label in target.classes or ():
+            if label not in have:
+                near = did_you_mean(label, have)
+                problems.append(f"target.{key}.classes: {label} is no class of data.source.classes.{near}")
+        numbers[key] = {label: i for i, label in enumerate(target.classes or sorted(have))}
+    if problems:
+        raise UserError(*problems, f"Classes of the source: {_all(have) or 'none'}.")
+    return numbers
+
+
+def left_out(name: str, faults: Sequence[str], on_error: str, what: str) -> None:
+    """Raise, or warn of, what had to be read to know the samples at all and could not be."""
+    if faults and on_error == "error":
+        more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
+        raise UserError(*faults[:10], *more, f"Get them anew, or leave each such {what} out: data.on_error=skip.")
+    if faults:
+        log.warning("%s: %d %s(s) could not be read and were left out, first: %s", name, len(faults), what, faults[0])
+
+
 def _all(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def is_file(path: Path) -> bool:
-    """A file, or a link to one; False for a name that the file system refuses."""
-    return os.path.isfile(path)
