@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from crossfade.data.readers import Fault
 
@@ -64,23 +63,34 @@ def draw_map(layers: dict[str, list[Polygon]], to_ego: np.ndarray, extent: Seque
     low, high = world[:, :2].min(0), world[:, :2].max(0)
     scale = np.array([size / (x_max - x_min), size / (y_max - y_min)])
 
-    def pixels(points: np.ndarray) -> list[tuple[float, float]]:
-        ego = points @ turn[:2, :2].T + to_ego[:2, 3]  # the ground is flat here: no height
-        row, column = ((np.array([x_max, y_max]) - ego) * scale - 0.5).T
-        return list(zip(column.tolist(), row.tolist(), strict=True))
+    def placed(ring: np.ndarray) -> np.ndarray:
+        ego = ring @ turn[:2, :2].T + to_ego[:2, 3]  # the ground is flat here: no height
+        return (np.array([x_max, y_max]) - ego) * scale
 
     out = np.zeros((len(LAYERS), size, size), dtype=bool)
     for raster, layer in zip(out, LAYERS, strict=True):
         for polygon in layers[layer]:
-            if (polygon.low > high).any() or (polygon.high < low).any():
-                continue
-            one = Image.new("1", (size, size))
-            draw = ImageDraw.Draw(one)
-            draw.polygon(pixels(polygon.exterior), fill=1)
-            for hole in polygon.holes:
-                draw.polygon(pixels(hole), fill=0)
-            raster |= np.asarray(one)
+            if not ((polygon.low > high).any() or (polygon.high < low).any()):
+                raster |= inside([placed(ring) for ring in (polygon.exterior, *polygon.holes)], size)
     return out.astype(np.float32)
+
+
+def inside(rings: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """bool (size, size): pixels whose middle lies in an odd number of rings (n, 2), given as row and column.
+
+    A ray from the left meets the edges of all rings before it reaches the middle of a pixel: inside where it has met an
+    odd number of them.
+    """
+    middles = np.arange(size) + 0.5
+    met = np.zeros((size, size + 1), dtype=np.int64)
+    for ring in rings:
+        row, column = ring.T
+        next_row, next_column = np.roll(ring, -1, axis=0).T
+        edge, at = np.nonzero((row[:, None] > middles) != (next_row[:, None] > middles))
+        share = (middles[at] - row[edge]) / (next_row[edge] - row[edge])
+        where = column[edge] + share * (next_column[edge] - column[edge])
+        np.add.at(met, (at, np.clip(np.ceil(where - 0.5), 0, size).astype(np.int64)), 1)
+    return met.cumsum(1)[:, :size] % 2 == 1
 
 
 def _polygon(exterior: Sequence[Sequence[float]], holes: Sequence[Sequence[Sequence[float]]]) -> Polygon:

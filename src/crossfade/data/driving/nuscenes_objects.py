@@ -16,13 +16,16 @@ Object = tuple[str, str, Annotation]  # our class, token, annotation
 
 
 def objects(tables: Tables, sample: str, classes: Mapping[str, str], unseen: bool) -> list[Object]:
-    """The sample's boxes whose category begins with a key of `classes`; those without a point only where `unseen`."""
+    """The sample's boxes whose category begins with a key of `classes` (the longest such counts).
+
+    Boxes without a lidar or radar point in them are left out unless `unseen`.
+    """
     found = []
     for token in tables.boxes.get(sample, ()):
         box = tables.annotations[token]
-        name = next((ours for begin, ours in classes.items() if box.category.startswith(begin)), None)
-        if name is not None and (unseen or box.points > 0):
-            found.append((name, token, box))
+        begin = max((key for key in classes if box.category.startswith(key)), key=len, default=None)
+        if begin is not None and (unseen or box.points > 0):
+            found.append((classes[begin], token, box))
     return found
 
 
