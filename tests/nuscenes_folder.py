@@ -1,8 +1,9 @@
-"""A small folder in nuScenes' layout, made up: two scenes of four key frames, one car, one pedestrian."""
+"""A small folder in nuScenes' layout, made up: scenes of four key frames, one car, one pedestrian, one cone."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def save(folder: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
         (folder / "v1.0-mini" / f"{name}.json").write_text(json.dumps(rows))
 
 
-def make(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def make(folder: Path, scenes: Sequence[str] = ("scene-0061", "scene-0103")) -> dict[str, list[dict[str, Any]]]:
     """Write the folder; return its tables. The ego stands at (100, 50), facing the world's y, in each key frame.
 
     The car is at (100, 60 + 4·t) and drives along y, 10 m ahead at first; the pedestrian stands at (95, 50), 5 m to the
@@ -74,7 +75,7 @@ def make(folder: Path) -> dict[str, list[dict[str, Any]]]:
     }
     for part in ("LIDAR_TOP", "CAM_FRONT", "CAM_BACK", "RADAR_FRONT"):
         (folder / "samples" / part).mkdir(parents=True)
-    for scene in ("scene-0061", "scene-0103"):
+    for scene in scenes:
         tables["scene"].append({"token": scene, "name": scene, "log_token": "log"})
         for kind, category in (("car", "car"), ("person", "adult"), ("cone", "cone")):
             tables["instance"].append({"token": f"{scene}-{kind}", "category_token": category})

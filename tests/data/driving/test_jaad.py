@@ -176,6 +176,9 @@ def test_official_splits_and_folds(folder: Path) -> None:
     other = folder / "other.csv"
     other.write_text("sample,fold\n1b_t30,1\n")
     assert list(source(folder, folds=other).frame().fold or []) == [1, -1, -1, -1, -1, -1]
+    other.write_text("sample,fold\n1b_t30,\n9b_t30,1\n")
+    with pytest.raises(UserError, match="gives a fold to none of the 6 samples"):
+        source(folder, folds=other)
     other.write_text("sample\n1b_t30\n")
     with pytest.raises(UserError, match=r"other\.csv: columns missing: fold"):
         source(folder, folds=other)
@@ -204,6 +207,7 @@ def test_another_layout_is_said_clearly(folder: Path) -> None:
         ("", 'xtl="14"', 'xtl="nan"', "xtl='nan' is not a number"),
         ("", "original_size", "size", "no meta/task/original_size"),
         ("_attributes", '"1b"', '"9b"', "video_0001_attributes.xml: pedestrian 1b is missing"),
+        ("_attributes", '"116"', '"soon"', "crossing_point='soon' is not a number"),
         ("_vehicle", 'id="3"', 'id="?"', r"id='\?' is not a number"),
     ],
 )

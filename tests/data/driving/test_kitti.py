@@ -89,6 +89,8 @@ def test_classes_and_types_are_checked(folder: Path) -> None:
     only = source(folder, perception("pedestrian")).frame().truth["perception"]
     assert only[0].shape == (1, 8)
     assert only[0][0, 0] == 0  # the number is the target's
+    some = {"presence": PRESENCE["presence"].model_copy(update={"classes": ["vehicle", "cyclist"]})}
+    assert source(folder, some).frame().truth["presence"][0] == ["vehicle"]
     with pytest.raises(UserError, match=r"target\.perception\.classes: vehicles is no class.*Did you mean \"vehicle\""):
         source(folder, perception("vehicles"))
     with pytest.raises(UserError, match="KITTI has no type Bus"):

@@ -34,6 +34,7 @@ from crossfade.data.driving.jaad_xml import (
     PLACE,
     SIGNS,
     TAGS,
+    Label,
     Track,
     file_of,
     read_appearance,
@@ -109,6 +110,11 @@ class Jaad(PublicSource):
         self.windows = windows(folder, before, on_error)
         official = None if split is None else _official(folder, split)
         fold = _folds(folder, folds)
+        if fold is not None and not any(fold.get(w.id, -1) >= 0 for w in self.windows):
+            raise UserError(
+                f"data.source.folds={folds or FOLDS}: it gives a fold to none of the {len(self.windows)} samples. Its "
+                f"column `sample` holds names such as {self.windows[0].id}."
+            )
         present = [[w.values.get(name) is not None for name in modalities] for w in self.windows]
         frame = Frame(
             ids=[w.id for w in self.windows],
@@ -173,7 +179,7 @@ def _of_video(root: Path, video: str, before: Sequence[int]) -> list[Window]:
     for person, track in main.tracks.items():
         if person not in labels:
             raise Fault(f"{file_of(root, 'annotations_attributes', video)}: pedestrian {person} is missing.")
-        spans[person] = _ends(track, labels[person].get("crossing_point", ""), before)
+        spans[person] = _ends(track, labels[person].point, before)
     if not any(spans.values()):
         return []
     looks = of("annotations_appearance", read_appearance)
@@ -196,30 +202,29 @@ def _of_video(root: Path, video: str, before: Sequence[int]) -> list[Window]:
                 "scene": {"road_type": road} | _some(signs.get(last, {}), SIGNS) | main.place,
                 "appearance": _appearance(looks.get(person, {}).get(last), label),
             }
-            crosses = CROSSING[label["crossing"] == "1"]
+            crosses = CROSSING[label.crosses]
             cells = {name: _cells(value) if isinstance(value, dict) else value for name, value in values.items()}
             found.append(Window(f"{person}_t{distance}", video, crosses, last, cells))
     return found
 
 
-def _ends(track: Track, crossing_point: str, before: Sequence[int]) -> dict[int, int]:
+def _ends(track: Track, point: int, before: Sequence[int]) -> dict[int, int]:
     """Distance to the event → place in the track of the window's last frame, where the window fits."""
-    point = int(crossing_point or -1)
     at = np.flatnonzero(track.frames == point)
     event = int(at[0]) if len(at) else len(track.frames) - 1 - TAIL
     return {b: event - b for b in before if event - b - OBSERVED + 1 >= 0}
 
 
-def _appearance(tags: dict[str, str] | None, label: dict[str, str]) -> dict[str, str] | None:
-    return None if tags is None else {**_some(tags, TAGS), "age": label["age"], "gender": label["gender"]}
+def _appearance(tags: dict[str, str] | None, label: Label) -> dict[str, str] | None:
+    return None if tags is None else {**_some(tags, TAGS), "age": label.age, "gender": label.gender}
 
 
 def _some(told: dict[str, str], keys: Sequence[str]) -> dict[str, str]:
     return {key: told.get(key, "") for key in keys}
 
 
-def _cells(row: dict[str, str]) -> dict[str, Any] | None:
-    """A table's row; "n/a" and blanks are missing entries, numbers of tags and signs are numbers."""
+def _cells(row: dict[str, str]) -> dict[str, str | None]:
+    """A table's row; "n/a" and blanks are missing entries."""
     return {key: None if cell.strip().lower() in ("", "n/a") else cell for key, cell in row.items()}
 
 
@@ -249,6 +254,9 @@ def _folds(root: Path, given: str | Path | None) -> dict[str, int] | None:
         missing = [column for column in ("sample", "fold") if column not in table]
         if missing:
             raise UserError(f"{path}: columns missing: {', '.join(missing)}. It gives each sample its fold.")
-        return {text(s).strip(): int(number(f) or 0) for s, f in zip(table["sample"], table["fold"], strict=True)}
+        cells = [
+            (text(sample).strip(), number(fold)) for sample, fold in zip(table["sample"], table["fold"], strict=True)
+        ]
     except (TableFault, ValueError) as fault:
         raise UserError(f"{path}: {fault}.") from fault
+    return {sample: -1 if fold is None else int(fold) for sample, fold in cells}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,6 +51,15 @@ class Video:
     tracks: dict[str, Track]
 
 
+class Label(NamedTuple):
+    """`crosses`: in front of the car; the file's 0 (not) and −1 (not meant to) are one here. `point`: frame, or −1."""
+
+    crosses: bool
+    point: int
+    age: str
+    gender: str
+
+
 def file_of(root: Path, folder: str, video: str) -> Path:
     """The file of `video` in one of FOLDERS."""
     return root / folder / f"{video}{FOLDERS[folder]}.xml"
@@ -76,14 +86,17 @@ def read_video(root: Path, video: str) -> Video:
     return Video(place, tracks)
 
 
-def read_labels(root: Path, video: str) -> dict[str, dict[str, str]]:
-    """annotations_attributes/: per pedestrian whether and when they cross, and traits.
+def read_labels(root: Path, video: str) -> dict[str, Label]:
+    """annotations_attributes/: the label of each pedestrian.
 
-    Only these four are handed on. The others (motion_direction, signalized, …) were annotated in hindsight.
+    The file's other columns (motion_direction, signalized, …) were annotated in hindsight and are not handed on.
     """
     top = _parse(file_of(root, "annotations_attributes", video))
-    keys = ("crossing", "crossing_point", "age", "gender")
-    return {person.get("id", ""): {key: person.get(key, "") for key in keys} for person in top.iter("pedestrian")}
+    found = {}
+    for person in top.iter("pedestrian"):
+        crosses, point = (int(_number(person.get(key), key)) for key in ("crossing", "crossing_point"))
+        found[person.get("id", "")] = Label(crosses == 1, point, person.get("age", ""), person.get("gender", ""))
+    return found
 
 
 def read_appearance(root: Path, video: str) -> dict[str, dict[int, dict[str, str]]]:

@@ -93,15 +93,15 @@ class KittiObjects(PublicSource):
                 faults.append(str(fault))
         left_out(self.name, faults, on_error, "frame")
         ids = list(found)
-        if len(ids) < 1:
+        if not ids:
             raise UserError(f"{self.folder / 'label_2'}: no frame that can be used.")
-        self.calibrations = {name: calibration for name, (calibration, _) in found.items()}
         objects = [self._objects(*found[name]) for name in ids]
         truth: dict[str, Sequence[Any]] = {}
         for name, target in targets.items():
-            number = self.numbers.get(name, {})
+            number = self.numbers[name]
             truth[name] = [
-                _boxes(o, number) if target.kind == "detection" else sorted({c for c, _ in o}) for o in objects
+                _boxes(o, number) if target.kind == "detection" else sorted({c for c, _ in o if c in number})
+                for o in objects
             ]
         there = {"camera": ("image_2", "png"), "lidar": (self.cloud, "bin")}
         self.paths = {m: [self.folder / there[m][0] / f"{i}.{there[m][1]}" for i in ids] for m in modalities}

@@ -209,10 +209,11 @@ class NuScenes(PublicSource):
             if target == "behaviour":
                 return trajectories(self.tables, found, to_ego)
             around = boxes(self.tables, found, to_ego)
+            number = self.numbers[target]
             if target == "presence":
                 x_min, x_max, y_min, y_max = self.extent
-                return sorted({c for c, b in around if x_min <= b[0] < x_max and y_min <= b[1] < y_max})
-            number = self.numbers[target]
+                inside = {c for c, box in around if x_min <= box[0] < x_max and y_min <= box[1] < y_max}
+                return sorted(inside & set(number))
             rows = [[number[c], *box] for c, box in around if c in number]
             return np.array(rows, dtype=np.float32).reshape(-1, 8)
         except Fault as fault:

@@ -72,7 +72,7 @@ class PublicSource:
         specs = {name: spec.model_dump(mode="json") for name, spec in sorted(self.modalities.items())}
         for part in (self.name, self._state, list(self._frame.ids), specs):
             digest.update(json.dumps(part, sort_keys=True).encode())
-        for file in sorted(self._files):
+        for file in sorted(file for file in self._files if file.exists()):
             status = file.stat()
             digest.update(json.dumps([str(file.name), status.st_size, status.st_mtime_ns]).encode())
         return digest.hexdigest()
