@@ -1,0 +1,1 @@
+"""The smart-home task: its DataModule and its public sources."""
