@@ -36,6 +36,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfi
         summary = {
             "metrics": {"diagnosis/balanced_accuracy": alpha["ct"] if isinstance(alpha, dict) else 0.25},
             "main": "diagnosis/balanced_accuracy",
+            "higher_is_better": True,
             "interval": [0.125, 0.375],
         }
         (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crossfade.config import compose, groups
-from crossfade.config.folder import conf_folder, default_choices, read_option
+from crossfade.registry import conf_folder, default_choices, read_option
 
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
 
@@ -19,6 +19,7 @@ OPTIONS = [(group, option) for group, options in groups().items() for option in 
 GIVEN = {
     "encoder": ("spec", "fitted"),
     "fusion": ("modalities", "width", "tokens"),
+    "target": ("spec", "fitted", "width"),
     "core": ("width", "length"),
     "source": ("modalities", "targets", "seed"),
     "logger": ("folder", "config"),
@@ -75,7 +76,8 @@ def test_every_option_composes_and_passes(group: str, option: str, settings: dic
     needed = settings.get(task, [])
     if task and read_option("task", task)["data"].get("root") == "???":
         needed = settings["root"]
-    config = compose(f"{group}={option}", *needed)
+    choice = f"target.new.kind={option}" if group == "target" else f"{group}={option}"  # a target has a name
+    config = compose(choice, *needed)
     assert config.task.modalities
 
 

@@ -42,6 +42,13 @@ def rotate(x: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
+def sinusoids(length: int, width: int) -> Tensor:
+    """PE[l, 2i] = sin(l / 10000^(2i/D)), PE[l, 2i+1] = cos(…): (L, D)."""
+    rate = 10000 ** (-torch.arange(0, width, 2) / width)
+    angle = torch.arange(length)[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width]
+
+
 class FeedForward(nn.Module):
     """W₂·GELU(W₁x), or W₂·(SiLU(W₁x) ⊙ W₃x) (SwiGLU: Shazeer 2020, arXiv:2002.05202, eq. 6)."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 
+from crossfade.allowed import find_class
 from crossfade.config import RunConfig
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
@@ -16,25 +17,13 @@ from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec
 from crossfade.targets import make_target
 
-ALLOWED = ("crossfade.",)
-
-
-def _allowed(part: Mapping[str, Any]) -> str:
-    target = str(part.get("_target_"))
-    if not target.startswith(ALLOWED):
-        raise UserError(
-            f"_target_={target}: not allowed. A config builds only what begins with {' or '.join(ALLOWED)} "
-            "To use a class of your own, hand it to FusionModel in Python."
-        )
-    return target
-
 
 def build(part: Mapping[str, Any], **given: Any) -> Any:
     """The object that a part of the config describes; `given` are arguments that no YAML holds.
 
     Raises UserError for a `_target_` outside the allow-list: a config read from a run folder builds nothing else.
     """
-    _allowed(part)
+    find_class(str(part.get("_target_")))
     made = instantiate({**part, "_recursive_": False, "_convert_": "all", "_partial_": True})
     return made(**given)
 
@@ -61,7 +50,7 @@ def check_encoders(config: RunConfig) -> None:
     problems: list[str] = []
     for spec in modality_specs(config).values():
         part = encoder_part(config, spec)
-        encoder: type[Encoder] = get_class(_allowed(part))
+        encoder: type[Encoder] = find_class(str(part.get("_target_")))
         try:
             with seeded(config.seed, "check"):  # leaves the program's random numbers as they were
                 encoder.check(part)
@@ -88,14 +77,17 @@ def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool =
         encoder_of[name] = key
         if key not in encoders:
             with seeded(config.seed, "encoder", key):
-                encoders[key] = build(part, spec=spec, fitted=fitted["modalities"][name])
+                placed = {"grid": config.grid} if spec.aligned and config.grid else {}
+                encoders[key] = build(part, spec=spec, fitted=fitted["modalities"][name], **placed)
                 if given_weights:
                     encoders[key].load_given_weights()
                 encoders[key].freeze()
         else:
             _check_shared(encoders[key], spec, fitted["modalities"][name])
         with seeded(config.seed, "embedding", name):
-            embeddings[name] = Embedding(encoders[key].width, config.width, config.tokens)
+            embeddings[name] = Embedding(
+                encoders[key].width, config.width, config.tokens, placed=spec.aligned and config.grid is not None
+            )
     with seeded(config.seed, "fusion"):
         fusion = build(config.fusion, modalities=tuple(specs), width=config.width, tokens=config.tokens)
     with seeded(config.seed, "core"):
@@ -109,8 +101,8 @@ def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool =
 
 def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) -> None:
     first = encoder.spec
-    mine: tuple[object, ...] = (spec.channels, spec.size)
-    theirs: tuple[object, ...] = (first.channels, first.size)
+    mine: tuple[object, ...] = (spec.channels, spec.size, spec.aligned)
+    theirs: tuple[object, ...] = (first.channels, first.size, first.aligned)
     if spec.kind != "image":
         mine, theirs = (spec.rate, fitted), (first.rate, encoder.fitted)
     if mine != theirs:

@@ -6,14 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from crossfade.blocks import sinusoids
 from crossfade.masking import masked_mean
 
 
 class Embedding(nn.Module):
     """x = LN(W·pool((tokens − μ) / σ) + b): tokens (B, L, D_e), mask (B, L) → (B, K, D).
 
-    K = 1 pools by the mean over the tokens that count; K > 1 by attention of K learned queries over them (the
-    resampler of Jaegle et al. 2021, arXiv:2103.03206, with one layer). LN has no gain and no shift: every token
+    K = 1 pools by the mean over the tokens that count; K > 1 by attention of K learned queries over them and their
+    positions (the resampler of Jaegle et al. 2021, arXiv:2103.03206, with one layer). `placed` tokens, L = K on the
+    grid of a dense target, are not pooled. LN has no gain and no shift: every token
     has mean 0 and variance 1, so that an encoder cannot undo α by rescaling. μ and σ (D_e) are 0 and 1, but
     for a frozen encoder those of its features over the training split (`standardise`): given weights often put all
     samples close together and far from 0.
@@ -22,15 +24,16 @@ class Embedding(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, source: int, width: int, tokens: int) -> None:
+    def __init__(self, source: int, width: int, tokens: int, placed: bool = False) -> None:
         super().__init__()
-        self.width, self.tokens = width, tokens
+        self.width, self.tokens, self.placed = width, tokens, placed
         self.register_buffer("shift", torch.zeros(source))
         self.register_buffer("scale", torch.ones(source))
         self.project = nn.Linear(source, width)
-        if tokens > 1:
+        if tokens > 1 and not placed:
             self.query = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
             self.key = nn.Linear(source, width)
+            self.place = nn.Linear(width, width, bias=False)
 
     def standardise(self, features: Tensor) -> None:
         """Take μ and σ from features (N, D_e); a feature that never varies is only shifted."""
@@ -40,10 +43,13 @@ class Embedding(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         tokens = (tokens - self.shift) * self.scale
-        if self.tokens == 1:
+        if self.placed:
+            pooled = self.project(tokens)
+        elif self.tokens == 1:
             pooled = self.project(masked_mean(tokens, mask)).unsqueeze(1)
         else:
-            score = self.query @ self.key(tokens).transpose(-1, -2) * self.width**-0.5
+            place = self.place(sinusoids(tokens.shape[-2], self.width).to(tokens))
+            score = self.query @ (self.key(tokens) + place).transpose(-1, -2) * self.width**-0.5
             lowest = torch.finfo(score.dtype).min
             share = score.masked_fill(~mask.unsqueeze(1), lowest).softmax(-1)
             pooled = share @ self.project(tokens)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from crossfade.errors import UserError
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
+from crossfade.seeding import seeded
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Target
 
@@ -101,29 +103,47 @@ def score(model: FusionModel, data: DataModule, split: str, device: torch.device
     """Predict every sample of a split, and compute the metrics of every target."""
     device = device or torch.device("cpu")
     model = model.to(device).eval()
-    outputs: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    truths: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    ids: list[str] = []
-    with torch.no_grad():
-        for batch in data.loader(split):
-            inputs = {name: x.to(device) for name, x in batch.inputs.items()}
-            for name, output in model(inputs, batch.presence.to(device)).items():
-                outputs[name].append(output.cpu())
-                if name in batch.truth:
-                    truths[name].append(batch.truth[name])
-            ids += batch.ids
-    model.cpu()
-    groups = [str(data.frame.groups[i]) for i in data.split[split]]
-    known = {name: torch.cat(parts) for name, parts in truths.items() if parts}
-    scored = Scored({}, known, {}, ids, groups)
-    for name, target in model.targets.items():
+    rows = data.split[split]
+    prediction = predictions(model, data, split, device)
+    truth = {name: data.samples.truth[name][torch.from_numpy(rows)] for name in model.targets if name in data.targets}
+    ids, groups = ([str(column[i]) for i in rows] for column in (data.frame.ids, data.frame.groups))
+    scored = Scored(prediction, truth, {}, ids, groups)
+    for name in truth:  # of new samples nobody knows it
+        target = model.targets[name]
         assert isinstance(target, Target)
-        scored.prediction[name] = target.prediction(torch.cat(outputs[name]))
-        if name not in known:
-            continue  # new samples, whose truth nobody knows
-        metrics = compute_metrics(target, scored.prediction[name], known[name])
+        metrics = compute_metrics(target, prediction[name], truth[name])
+        if target.jitter:
+            noisy = predictions(model, data, split, device, target.jitter)[name]
+            metrics |= target.stability(prediction[name], noisy)
         scored.metrics |= {f"{name}/{metric}": value for metric, value in metrics.items()}
+    model.cpu()
     return scored
+
+
+def predictions(
+    model: FusionModel, data: DataModule, split: str, device: torch.device, jitter: float = 0.0
+) -> dict[str, Tensor]:
+    """The predictions of every target for a split; `jitter`: sd of noise on what the encoders take, words apart."""
+    outputs: dict[str, list[Tensor]] = {name: [] for name in model.targets}
+    with torch.no_grad(), seeded(data.seed, "jitter"):
+        for batch in data.loader(split):
+            if jitter:
+                batch.inputs = {name: _noisy(x, jitter) for name, x in batch.inputs.items()}
+            batch = batch.to(device)
+            for name, output in model(batch.inputs, batch.presence).items():
+                outputs[name].append(output.cpu())
+    model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
+    found = {}
+    for name, parts in outputs.items():
+        target = model.targets[name]
+        assert isinstance(target, Target)
+        found[name] = target.prediction(torch.cat(parts))
+    model.to(device)
+    return found
+
+
+def _noisy(x: Tensor, jitter: float) -> Tensor:
+    return x + jitter * torch.randn_like(x) if x.is_floating_point() else x
 
 
 def predictions_table(model: FusionModel, scored: Scored, with_truth: bool = True) -> pd.DataFrame:
@@ -134,6 +154,23 @@ def predictions_table(model: FusionModel, scored: Scored, with_truth: bool = Tru
         truth = scored.truth[name].numpy() if with_truth else None
         parts.append(target.columns(scored.prediction[name].numpy(), truth))
     return pd.concat(parts, axis=1)
+
+
+def predictions_arrays(model: FusionModel, scored: Scored) -> dict[str, dict[str, np.ndarray]]:
+    """What does not fit the table (masks, boxes, futures), by target, each with the samples' ids."""
+    found = {}
+    for name, target in model.targets.items():
+        assert isinstance(target, Target)
+        if arrays := target.arrays(scored.prediction[name].numpy()):
+            found[name] = {"id": np.array(scored.ids), **arrays}
+    return found
+
+
+def write_predictions(run: RunFolder, split: str, model: FusionModel, scored: Scored) -> None:
+    """predictions/<split>.csv, and predictions/<split>_<target>.npz of the targets that need one."""
+    run.write_predictions(split, predictions_table(model, scored))
+    for name, arrays in predictions_arrays(model, scored).items():
+        run.write_arrays(split, name, arrays)
 
 
 def evaluate(folder: Path, checkpoint: str = "best", split: str = "test") -> dict[str, Any]:
@@ -158,7 +195,7 @@ def evaluate(folder: Path, checkpoint: str = "best", split: str = "test") -> dic
     data = reopen_data(config, run)
     _warn_of_other_data(run, data)
     scored = score(model, data, split, device_of(config))
-    run.write_predictions(split, predictions_table(model, scored))
+    write_predictions(run, split, model, scored)
     result = {"metrics": scored.metrics, "samples": len(scored.ids), "checkpoint": checkpoint, "split": split}
     print_evaluation(run, result, time.monotonic() - started)
     return result

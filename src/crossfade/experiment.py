@@ -16,8 +16,8 @@ from crossfade.build import check_encoders
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data, device_of, predictions_table, reopen_model, score
-from crossfade.reporting import finish_cross_validation, finish_run
+from crossfade.evaluate import build_data, device_of, reopen_model, score, write_predictions
+from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
 from crossfade.summary import summarise
 from crossfade.training import train
@@ -101,7 +101,8 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
     checkpoint = "best" if (folder.checkpoints / "best.ckpt").exists() else "last"
     model = reopen_model(config, folder, checkpoint)
     scored = score(model, data, "test", device_of(config))
-    folder.write_predictions("test", predictions_table(model, scored))
+    write_predictions(folder, "test", model, scored)
+    draw_targets(folder, model, data, scored)
     return summarise(config, model, data, scored) | {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
 
 

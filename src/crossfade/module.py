@@ -108,18 +108,11 @@ class FusionModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def known_rows(truth: Tensor) -> Tensor:
-    """Whose truth is known, bool (N,): of classes (N,), where −1 is unknown, or of values (N, C), where NaN is."""
-    return ~truth.isnan().any(-1) if truth.is_floating_point() else truth >= 0
-
-
 def compute_metrics(target: Target, prediction: Tensor, truth: Tensor) -> dict[str, float]:
     """All of a target's metrics over the samples whose truth is known; NaN where a metric is not defined."""
     prediction, truth = prediction.detach().float().cpu(), truth.cpu()
-    known = known_rows(truth)
-    prediction, truth = prediction[known], truth[known]
-    if target.spec.kind == "multilabel":
-        truth = truth.long()
+    known = target.known(truth)
+    prediction, truth = prediction[known], target.measurable(truth[known])
     metrics = target.metrics()
     for metric in metrics.values():
         metric.sync_on_compute = False  # every rank holds all the samples

@@ -11,8 +11,16 @@ from crossfade.build import build, modality_specs
 from crossfade.data.manifest import ManifestSource
 from crossfade.data.module import SPLITS
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data, device_of, predictions_table, reopen_config, reopen_model, score
-from crossfade.runs import RunFolder
+from crossfade.evaluate import (
+    build_data,
+    device_of,
+    predictions_arrays,
+    predictions_table,
+    reopen_config,
+    reopen_model,
+    score,
+)
+from crossfade.runs import RunFolder, npz, write_bytes
 
 
 def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint: str = "best") -> Path:
@@ -43,12 +51,17 @@ def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint
         raise UserError(f"{manifest}: no row holds a readable modality of {', '.join(data.transforms)}.")
     data.split = {"predict": usable}
     model = reopen_model(config, run, checkpoint)
-    table = predictions_table(model, score(model, data, "predict", device_of(config)), with_truth=False)
+    scored = score(model, data, "predict", device_of(config))
+    table = predictions_table(model, scored, with_truth=False)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.suffix == ".csv":
         table.to_csv(output, index=False)
     else:
         table.to_parquet(output, index=False)
+    for name, arrays in predictions_arrays(model, scored).items():
+        beside = output.with_name(f"{output.stem}_{name}.npz")
+        write_bytes(beside, npz(arrays))
+        Console().print(f"{name}: what does not fit a table is in [bold]{beside}[/bold]", soft_wrap=True)
     Console().print(f"{len(table)} predictions written to [bold]{output}[/bold]", soft_wrap=True)
     return output
 

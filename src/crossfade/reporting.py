@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,10 +15,15 @@ from crossfade.analysis.classification_report import classification_report
 from crossfade.analysis.results_table import Row, results_table, short, to_markdown
 from crossfade.analysis.verdict import verdict
 from crossfade.config import RunConfig
+from crossfade.data.module import DataModule
+from crossfade.evaluate import Scored
+from crossfade.model import FusionModel
 from crossfade.runs import RunFolder, write_json, write_text
-from crossfade.targets import KINDS
+from crossfade.targets import target_class
+from crossfade.targets.base import Scene, Target
 
 console = Console()
+DRAWN = 8  # samples whose inputs a target may draw
 
 
 def rows_of(summary: Mapping[str, Any]) -> list[Row]:
@@ -26,6 +31,7 @@ def rows_of(summary: Mapping[str, Any]) -> list[Row]:
     main = summary["main"]
     rows = [_row(summary["fusion"], "fused", summary)]
     rows += [_row(name, "single", single) for name, single in (summary.get("singles") or {}).items()]
+    rows += [Row(name, "reference", _known(values), {}) for name, values in (summary.get("references") or {}).items()]
     rows.append(Row("chance", "chance", _known(summary["chance"]), {}))
     if summary.get("bound"):
         bound = summary["bound"]
@@ -34,8 +40,8 @@ def rows_of(summary: Mapping[str, Any]) -> list[Row]:
 
 
 def _row(label: str, role: Any, summary: Mapping[str, Any]) -> Row:
-    interval = summary.get("interval")
-    return Row(label, role, _known(summary["metrics"]), {summary["main"]: tuple(interval)} if interval else {})
+    intervals = {main: tuple(ends) for main, ends in (summary.get("intervals") or {}).items() if ends}
+    return Row(label, role, _known(summary["metrics"]), intervals)
 
 
 def _known(values: Mapping[str, float | None]) -> dict[str, float]:
@@ -45,11 +51,11 @@ def _known(values: Mapping[str, float | None]) -> dict[str, float]:
 def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], quiet: bool = False) -> None:
     """Write the figures and the table of a run; print the table, the verdict and what to type next."""
     rows = rows_of(summary)
-    main = summary["main"]
     title = f"{summary['task']} · {summary['samples']['test']} test samples"
-    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main))
+    write_text(folder.path / "results.md", _markdown(config, summary, rows))
     _draw(config, folder, summary, rows)
     if quiet:
+        main = summary["main"]
         console.print(f"   {main} {_show(summary['metrics'][main])}  → {folder.path}")
         return
     console.print()
@@ -65,10 +71,27 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
 
 def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row], title: str) -> None:
     """One table a target, so that each fits a terminal."""
-    for name in config.task.targets:
-        main = f"{name}/{KINDS[config.target[name].kind].main}"
+    for name, main, better in _mains(config):
         metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
-        console.print(results_table([row for row in rows if main in row.values], metrics, main, f"{name} · {title}"))
+        shown = [row for row in rows if main in row.values]
+        console.print(results_table(shown, metrics, main, f"{name} · {title}", better))
+
+
+def _markdown(config: RunConfig, summary: Mapping[str, Any], rows: list[Row]) -> str:
+    """The same tables in Markdown, each under its target's name where there are several."""
+    parts = []
+    for name, main, better in _mains(config):
+        metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
+        table = to_markdown([row for row in rows if main in row.values], metrics, main, better)
+        parts.append(f"## {name}\n\n{table}" if len(config.task.targets) > 1 else table)
+    return "\n".join(parts)
+
+
+def _mains(config: RunConfig) -> Iterator[tuple[str, str, str]]:
+    """Of each target its name, its main metric, and whether "max" or "min" of it is better."""
+    for name in config.task.targets:
+        kind = target_class(config.target[name])
+        yield name, f"{name}/{kind.main}", kind.direction(kind.main)
 
 
 def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> str | None:
@@ -78,7 +101,7 @@ def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -
     if not singles or target.kind != "multiclass":
         return None
     main = summary["main"]
-    best = max(singles, key=lambda name: singles[name]["metrics"][main] or -math.inf)
+    best = max(singles, key=lambda name: singles[name]["metrics"][main] or -math.inf)  # of multiclass the most is best
     name = config.task.targets[0]
     fused = folder.predictions("test")
     single = RunFolder(folder.path / "singles" / best)
@@ -107,7 +130,9 @@ def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -
 def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:
     predictions = folder.predictions("test")
     main = summary["main"]
-    figures.comparison(rows, main, folder.figures / "comparison.png")
+    for i, (name, metric, better) in enumerate(_mains(config)):
+        path = folder.figures / (f"comparison_{name}.png" if i else "comparison.png")
+        figures.comparison(rows, metric, path, better)
     if folder.metrics_file.exists():
         figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
     for name in config.task.targets:
@@ -123,6 +148,18 @@ def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows
         report = classification_report(truth, predicted, classes)
         write_text(folder.path / f"report_{name}.txt", report.text)
         write_json(folder.path / f"report_{name}.json", report.values)
+
+
+def draw_targets(folder: RunFolder, model: FusionModel, data: DataModule, scored: Scored) -> None:
+    """The figures that each target has of its own: an overlay, boxes, a forecast; of the first test samples."""
+    rows = data.split["test"][:DRAWN].tolist()
+    batch = data.samples[rows]
+    specs = {name: transform.spec for name, transform in data.transforms.items()}
+    folder.figures.mkdir(exist_ok=True)
+    for name, target in model.targets.items():
+        assert isinstance(target, Target)
+        scene = Scene(scored.prediction[name], scored.truth[name], scored.ids, batch.inputs, batch.presence, specs)
+        target.draw(folder.figures, scene)
 
 
 def finish_cross_validation(
@@ -148,7 +185,7 @@ def finish_cross_validation(
     rows = rows_of(summary)
     spread = {summary["fusion"]: summary["sd"]} | {n: s["sd"] for n, s in (summary.get("singles") or {}).items()}
     title = f"{summary['task']} · mean of {len(summaries)} folds · {summary['samples']['test']} samples"
-    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main))
+    write_text(folder.path / "results.md", _markdown(config, summary, rows))
     _print_tables(config, summary, rows, title)
     for label, sd in spread.items():
         value = summary["metrics"] if label == summary["fusion"] else summary["singles"][label]["metrics"]

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from crossfade.analysis.intervals import bootstrap, confusion_interval
 from crossfade.config import RunConfig
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluate import Scored
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics, known_rows
+from crossfade.module import compute_metrics
 from crossfade.targets.base import Target
+from crossfade.targets.multiclass import MultiClass
 
 
 def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: Scored) -> dict[str, Any]:
-    """Plain data: metrics, the main one with its interval over test groups, chance, Bayes bound, sizes."""
+    """Plain data: metrics, each target's main one with its interval over test groups, chance, Bayes bound, sizes."""
     first = config.task.targets[0]
     target = model.targets[first]
     assert isinstance(target, Target)
     chance: dict[str, float] = {}
+    intervals: dict[str, list[float] | None] = {}
+    references: dict[str, dict[str, float | None]] = {}
     for name, other in model.targets.items():
         assert isinstance(other, Target)
-        guess = compute_metrics(other, other.chance(scored.truth[name]), scored.truth[name])
-        chance |= {f"{name}/{metric}": value for metric, value in guess.items()}
+        truth = scored.truth[name]
+        intervals[f"{name}/{other.main}"] = main_interval(other, scored, name)
+        chance |= _named(name, compute_metrics(other, other.chance(truth), truth))
+        for rule, prediction in other.references(truth).items():
+            found = _named(name, compute_metrics(other, prediction, truth))
+            references.setdefault(rule, {}).update({key: _plain(value) for key, value in found.items()})
+    main = f"{first}/{target.main}"
     bound = data.source.bayes(first, sorted(config.task.modalities))
     fixed = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     return {
@@ -35,11 +43,13 @@ def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: S
         "modalities": list(config.task.modalities),
         "fusion": config.fusion["_target_"].rsplit(".", 1)[-1].lower(),
         "alpha": learned_alpha(model) or config.fusion.get("alpha"),
-        "main": f"{first}/{target.main}",
-        "higher_is_better": target.higher_is_better,
+        "main": main,
+        "higher_is_better": target.direction(target.main) == "max",
         "metrics": {name: _plain(value) for name, value in scored.metrics.items()},
-        "interval": main_interval(target, scored, first),
+        "interval": intervals[main],
+        "intervals": intervals,
         "chance": {name: _plain(value) for name, value in chance.items()},
+        "references": references,
         "bound": None if bound is None else {"value": bound.value, "low": bound.low, "high": bound.high},
         "samples": {split: len(data.split[split]) for split in SPLITS},
         "groups": {split: len({data.frame.groups[i] for i in data.split[split]}) for split in SPLITS},
@@ -50,26 +60,34 @@ def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: S
 
 def main_interval(target: Target, scored: Scored, name: str) -> list[float] | None:
     """95 % interval of the main metric over the test groups; None where it is defined in too few resamples."""
-    known = known_rows(scored.truth[name])
-    truth, prediction = scored.truth[name][known].numpy(), scored.prediction[name][known].numpy()
+    known = target.known(scored.truth[name])
+    truth, prediction = target.measurable(scored.truth[name][known]), scored.prediction[name][known]
     groups = np.asarray(scored.groups)[known.numpy()]
-    if target.spec.kind == "multiclass":
-        classes = len(target.fitted["classes"])
-        found = confusion_interval(truth, prediction.argmax(1), groups, classes, target.main)
-    else:
-        metric = target.metrics()[target.main]
+    if isinstance(target, MultiClass):
+        classes = len(target.classes)
+        found = confusion_interval(truth.numpy(), prediction.argmax(1).numpy(), groups, classes, target.main)
+        return [found.low, found.high]
+    each = target.per_sample(prediction, truth)
+    metric = target.metrics()[target.main]
 
-        def value(prediction: np.ndarray, truth: np.ndarray) -> float:
-            metric.reset()
-            metric.update(torch.from_numpy(prediction), torch.from_numpy(truth))
-            return float(metric.compute())
+    def value(rows: np.ndarray) -> float:
+        metric.reset()
+        metric.update(prediction[rows], truth[rows])
+        return float(metric.compute())
 
-        truth = truth.astype(int) if target.spec.kind == "multilabel" else truth
-        try:
-            found = bootstrap(value, [prediction, truth], groups)
-        except ValueError:
-            return None
-    return [float(found.low), float(found.high)]
+    try:
+        if each is None:
+            found = bootstrap(value, [np.arange(len(truth))], groups, resamples=target.resamples)
+        else:
+            counts = ~each.isnan().numpy()
+            found = bootstrap(np.mean, [each.double().numpy()[counts]], groups[counts])
+    except ValueError:
+        return None
+    return [found.low, found.high]
+
+
+def _named(target: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {f"{target}/{metric}": value for metric, value in metrics.items()}
 
 
 def learned_alpha(model: FusionModel) -> dict[str, float] | None:

@@ -23,20 +23,25 @@ from crossfade.features import compute_features
 from crossfade.module import FusionModule
 from crossfade.progress import EpochProgress
 from crossfade.runs import RunFolder
-from crossfade.targets import KINDS
+from crossfade.targets import target_class
 from crossfade.tracking import make_loggers
 
 log = logging.getLogger("crossfade")
 
 
 def main_metric(config: RunConfig) -> tuple[str, str]:
-    """The metric that checkpoints are chosen by, "val/<target>/<metric>", and "max" or "min"."""
-    name = config.task.targets[0]
-    kind = KINDS[config.target[name].kind]
-    if config.callbacks.monitor not in (None, "auto"):
-        lower = config.callbacks.monitor.rsplit("/", 1)[-1] in ("loss", "mae", "rmse", "calibration_error")
-        return config.callbacks.monitor, "min" if lower else "max"
-    return f"val/{name}/{kind.main}", "max" if kind.higher_is_better else "min"
+    """The metric that checkpoints are chosen by, "val/<target>/<metric>", and "max" or "min".
+
+    By itself the target's main one; of several targets the loss, in which each has its weight.
+    """
+    monitor = config.callbacks.monitor
+    if monitor == "auto":
+        only = config.task.targets[0]
+        many = len(config.task.targets) > 1
+        monitor = "val/loss" if many else f"val/{only}/{target_class(config.target[only]).main}"
+    _, _, place = monitor.partition("/")
+    target, _, metric = place.partition("/")
+    return monitor, target_class(config.target[target]).direction(metric) if target in config.target else "min"
 
 
 def train(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:

@@ -25,12 +25,20 @@ def test_the_best_stands_first_and_the_failed_last() -> None:
 
 
 def test_of_errors_the_smallest_is_best() -> None:
-    assert names([Outcome(Path("big"), "y/mae", 3.0), Outcome(Path("small"), "y/mae", 1.0)]) == ["small", "big"]
+    errors = [
+        Outcome(Path(name), "y/mae", value, higher_is_better=False) for name, value in (("big", 3.0), ("small", 1.0))
+    ]
+    assert names(errors) == ["small", "big"]
 
 
 def test_an_outcome_is_read_from_the_summary(tmp_path: Path) -> None:
     assert Outcome.of_folder(tmp_path).error == "ended without a summary.json"
-    summary = {"metrics": {"y/accuracy": 0.5, "y/loss": 1}, "main": "y/accuracy", "interval": None}
+    summary = {
+        "metrics": {"y/accuracy": 0.5, "y/loss": 1},
+        "main": "y/accuracy",
+        "interval": None,
+        "higher_is_better": True,
+    }
     (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     assert Outcome.of_folder(tmp_path) == Outcome(tmp_path, "y/accuracy", 0.5, None)
 

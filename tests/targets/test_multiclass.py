@@ -11,7 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from crossfade.errors import UserError
 from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
-from crossfade.targets import MultiClass, make_target
+from crossfade.targets import make_target
+from crossfade.targets.multiclass import MultiClass
 
 CLASSES = ["a", "b", "c"]
 FITTED = {"classes": CLASSES, "counts": [6, 3, 1]}

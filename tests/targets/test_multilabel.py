@@ -10,7 +10,8 @@ import torch
 from crossfade.errors import UserError
 from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
-from crossfade.targets import MultiLabel, make_target
+from crossfade.targets import make_target
+from crossfade.targets.multilabel import MultiLabel
 
 FITTED = {"classes": ["s", "t"], "shares": [0.5, 0.2]}
 

@@ -12,7 +12,8 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
-from crossfade.targets import Regression, make_target
+from crossfade.targets import make_target
+from crossfade.targets.regression import Regression
 from crossfade.targets.scores import R2
 
 SPEC = TargetSpec(name="size", kind="regression", unit="mm", column=["width", "height"])

@@ -1,10 +1,9 @@
-"""The figures of a run, in one plain style. No pyplot: it has a global state, and figures that must be closed."""
+"""The figures of a run: comparison, training, confusion, reliability."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,30 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from crossfade.analysis.results_table import Row, best_single, short
-
-BLUE, GREY, ORANGE, INK, PALE = "#2b6cb0", "#9aa5b1", "#dd6b20", "#1f2933", "#e4e7eb"
-STYLE: Any = {
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.titlesize": 9,
-    "grid.color": PALE,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "savefig.dpi": 150,
-}
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+from crossfade.drawing import BLUE, GREY, INK, ORANGE, STYLE, save
 
 
 def _spoken(metric: str) -> str:
@@ -44,11 +20,11 @@ def _spoken(metric: str) -> str:
 
 
 @rc_context(STYLE)
-def comparison(rows: Sequence[Row], main: str, path: Path) -> None:
+def comparison(rows: Sequence[Row], main: str, path: Path, better: str = "max") -> None:
     """The main metric of the fused model and each single modality with intervals; chance and Bayes bound as lines."""
     bars = [row for row in rows if row.role in ("fused", "single") and main in row.values]
     lines = [row for row in rows if row.role in ("chance", "bound") and main in row.values]
-    best = best_single(rows, main)
+    best = best_single(rows, main, better)
     figure = Figure(figsize=(6.4, 1.1 + 0.36 * len(bars)))
     axes = figure.add_subplot()
     for place, row in enumerate(bars):
@@ -81,7 +57,7 @@ def comparison(rows: Sequence[Row], main: str, path: Path) -> None:
     axes.set_xlabel(_spoken(main))
     if lines:
         figure.legend(loc="outside upper left", ncols=len(lines))
-    _save(figure, path)
+    save(figure, path)
 
 
 @rc_context(STYLE)
@@ -105,7 +81,7 @@ def training_curves(metrics: pd.DataFrame, main: str, path: Path) -> None:
         one.set_xlabel("epoch")
         one.xaxis.set_major_locator(MaxNLocator(integer=True))
         one.grid(axis="y")
-    _save(figure, path)
+    save(figure, path)
 
 
 @rc_context(STYLE)
@@ -136,7 +112,7 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: Sequence
     axes.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="white", lw=1.5)
     axes.tick_params(which="minor", length=0)
-    _save(figure, path)
+    save(figure, path)
 
 
 @rc_context(STYLE)
@@ -165,7 +141,7 @@ def reliability(probability: np.ndarray, truth: np.ndarray, classes: Sequence[st
     for one in (upper, lower):
         one.grid(axis="y")
     figure.align_ylabels()
-    _save(figure, path)
+    save(figure, path)
 
 
 def calibration_bins(probability: np.ndarray, truth: np.ndarray, classes: Sequence[str], bins: int) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossfade.config.folder import ROOT_CONFIG, conf_folder, default_choices, groups
+from crossfade.registry import ROOT_CONFIG, conf_folder, default_choices, groups
 
 TRAIN = [
     ("crossfade train", "the built-in patients, every default"),

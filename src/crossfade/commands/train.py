@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import crossfade
 from crossfade.commands.flags import read_flags
 from crossfade.commands.help import show_train, wants_help
-from crossfade.config.folder import ROOT_CONFIG, conf_folder, find_part
 from crossfade.errors import UserError, show_problems
+from crossfade.registry import ROOT_CONFIG, conf_folder, find_part
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

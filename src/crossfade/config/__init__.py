@@ -2,7 +2,6 @@
 
 from crossfade.config.check import check, effective, find_problems
 from crossfade.config.compose import compose
-from crossfade.config.folder import conf_folder, groups
 from crossfade.config.schema import (
     CallbacksConfig,
     DataConfig,
@@ -12,6 +11,7 @@ from crossfade.config.schema import (
     TaskConfig,
     TrainerConfig,
 )
+from crossfade.registry import conf_folder, groups
 from crossfade.specs import ModalitySpec, TargetSpec
 
 __all__ = [

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crossfade.config.folder import groups, read_option
 from crossfade.errors import UserError, did_you_mean
+from crossfade.registry import groups, read_option
 
 DIGITS = 12  # keeps 1 − 0.9 at 0.1
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from crossfade.config.check import check, find_problems
 from crossfade.config.explain import MISSING, defaults, missing_values, unknown_key
-from crossfade.config.folder import ROOT_CONFIG, conf_folder, groups
 from crossfade.config.overrides import Settings, first_values, parse, read_settings
 from crossfade.config.schema import RunConfig
 from crossfade.errors import UserError
+from crossfade.registry import ROOT_CONFIG, conf_folder, groups
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.config.alpha import simplex_point, strategies_with_alpha
+from crossfade.config.dense import grids_of
 from crossfade.config.explain import MISSING
-from crossfade.config.folder import find_part
 from crossfade.errors import UserError, did_you_mean
+from crossfade.registry import find_part
 
 Raw = Mapping[str, Any]
 Problems = dict[str, str]
@@ -109,6 +110,31 @@ def _encoder_heads(raw: Raw) -> Problems:
     return problems
 
 
+def _grid(raw: Raw) -> Problems:
+    grids = grids_of(raw)
+    if not grids:
+        return {}
+    if len(set(grids.values())) > 1:
+        wanted = ", ".join(f"target.{name}.grid={grid}" for name, grid in grids.items())
+        return {"task.targets": f"task.targets: {wanted}, but a run has one grid. Give them one, or train them apart."}
+    (name, grid), *_ = grids.items()
+    if raw.get("tokens") not in (None, grid**2):
+        return {
+            "tokens": f"tokens={raw['tokens']}: target.{name}.grid={grid} needs {grid} × {grid} = {grid**2} tokens. "
+            f"Leave tokens out, or change target.{name}.grid."
+        }
+    return {}
+
+
+def _aligned(raw: Raw) -> Problems:
+    return {
+        f"modality.{name}.aligned": f"modality.{name}.aligned=true: only kinds image and points lie in a plane, "
+        f"{name} is of kind {spec['kind']}. Leave it out."
+        for name, spec in raw["modality"].items()
+        if spec.get("aligned") and spec.get("kind") not in ("image", "points")
+    }
+
+
 def _near(width: int, heads: int) -> int:
     return max(h for h in range(1, heads + 1) if width % h == 0)
 
@@ -166,6 +192,8 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task.modalities", "fusion._target_"), _alpha),
     (("width", "core.heads", "core.position", "fusion.heads"), _heads),
     (("encoder",), _encoder_heads),
+    (("task.targets", "target", "tokens"), _grid),
+    (("modality",), _aligned),
     (("data.split",), _split),
     (("data.fold", "folds"), _folds),
     ((), _paths),

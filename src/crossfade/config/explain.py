@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from crossfade.config.folder import groups, read_option, read_root
+from crossfade.config.dense import tokens_of
 from crossfade.config.schema import RunConfig
 from crossfade.errors import did_you_mean
+from crossfade.registry import groups, read_option, read_root
 
 MISSING = "???"
 UNSET = object()
@@ -100,8 +101,8 @@ def _leaves(node: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _named(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Modalities and targets get the name that they are declared under."""
-    plain = dict(raw)
+    """Modalities and targets get the name that they are declared under, `tokens` the number that they need."""
+    plain = {**raw, "tokens": tokens_of(raw)}
     for group in ("modality", "target"):
         node = plain.get(group)
         if isinstance(node, Mapping):

@@ -47,8 +47,12 @@ LIMITS: dict[str, Limit] = {
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,
     "vocabulary": at_least(100),
+    # targets
+    "label_smoothing": RATE_OF_LOSS,
+    "class_weights": choice("none", "balanced"),
+    "grid": at_least(1),
     # sources
-    "patients": at_least(10),
+    "samples": at_least(10),
     "informativeness": SHARE,  # these three: a number, or one per modality
     "noise": at_least(0),
     "missing": RATE_OF_LOSS,

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossfade.config.explain import defaults
-from crossfade.config.folder import groups, read_root
 from crossfade.errors import UserError, did_you_mean
+from crossfade.registry import groups, read_root
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -74,6 +74,9 @@ def _read(text: str, override: Override, settings: Settings) -> None:
     known = groups()
     if key.split(".")[0].split("/")[0] == "hydra" or override.package is not None or override.is_delete():
         settings.hydra.append(text)
+    elif key == "target":
+        kinds = ", ".join(known[key])
+        settings.fail(f"{text}: a target has a name, target.NAME.kind=… ({kinds}). Pick some with task.targets=[…].")
     elif key in known:
         _read_group(text.lstrip("+"), key, override, settings)
     elif key.replace(".", "/") in known and isinstance(override.value(), str):
@@ -132,7 +135,7 @@ def _values(override: Override) -> list[Any] | None:
 
 
 def _is_optional(group: str) -> bool:
-    from crossfade.config.folder import default_choices
+    from crossfade.registry import default_choices
 
     return group in read_root() or default_choices().get(group, "") is None
 

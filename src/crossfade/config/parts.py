@@ -1,4 +1,4 @@
-"""Checks of the parts (encoders, fusion, core, source, loggers) against the YAML that they came from."""
+"""Checks of the parts (encoders, fusion, core, targets, source, loggers) against the YAML that they came from."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crossfade.config.explain import MISSING, shown, unknown_key
-from crossfade.config.folder import find_part, find_source, groups, read_option
 from crossfade.config.limits import limit_of
 from crossfade.errors import did_you_mean
+from crossfade.registry import find_part, find_source, groups, read_option
+from crossfade.specs import TargetSpec
 
 
 def part_problems(raw: Mapping[str, Any]) -> dict[str, str]:
@@ -35,6 +36,12 @@ def _parts(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, dict[str, An
                 part = {**(encoders.get(kind) or {}), **own}
                 fields = _fields(f"encoder/{kind}", part)
                 yield f"modality.{name}.encoder", f"encoder/{kind}", {**own, "_target_": part.get("_target_")}, fields
+    targets = raw.get("target")
+    for name, spec in targets.items() if isinstance(targets, Mapping) else ():
+        if isinstance(spec, Mapping) and spec.get("kind") in groups()["target"]:  # else the schema complains
+            own = read_option("target", spec["kind"])
+            fields = {**dict.fromkeys(set(TargetSpec.model_fields) - {"target_"}), **own}
+            yield f"target.{name}", "target", {**spec, "_target_": own["_target_"]}, fields
     data = raw.get("data")
     if isinstance(data, Mapping) and data.get("source") is not None:
         source = data["source"]

@@ -96,7 +96,7 @@ class RunConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     alpha: Any = None
     width: Positive
-    tokens: Positive
+    tokens: Positive  # filled in where it is null: see `config.dense`
     folds: Annotated[int, Field(ge=2, strict=True)] | None = None
     singles: Flag
     resume: Name | None = None
@@ -112,6 +112,12 @@ class RunConfig(Section):
     trainer: TrainerConfig
     logger: dict[str, Part] = {}
     callbacks: CallbacksConfig
+
+    @property
+    def grid(self) -> int | None:
+        """Cells per side of the grid that the run's dense targets need; None without such a target."""
+        found = [self.target[name].own.get("grid") for name in self.task.targets if name in self.target]
+        return next((int(grid) for grid in found if grid), None)
 
     def dump(self) -> dict[str, Any]:
         """The config as plain data, for YAML or JSON; `RunConfig.load` gives back an equal config."""

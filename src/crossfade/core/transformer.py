@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block
+from crossfade.blocks import Block, sinusoids
 from crossfade.core.base import Representation
 
 
@@ -51,10 +51,3 @@ class Transformer(nn.Module):
             x = block(x, seen)
         x = self.norm(x)
         return Representation(x[:, 0], x[:, 1:], mask)
-
-
-def sinusoids(length: int, width: int) -> Tensor:
-    """PE[l, 2i] = sin(l / 10000^(2i/D)), PE[l, 2i+1] = cos(…): (L, D)."""
-    rate = 10000 ** (-torch.arange(0, width, 2) / width)
-    angle = torch.arange(length)[:, None] * rate
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width]

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from crossfade.data.manifest_check import check_manifest
-from crossfade.data.manifest_truth import read_truth
+from crossfade.data.manifest_truth import FILES, form_of, read_truth
 from crossfade.data.readers import FILE_KINDS, Fault, read_file
 from crossfade.data.readers.cells import columns_of, missing_number, missing_word, number, text, word, words
 from crossfade.data.readers.paths import Root
@@ -120,12 +120,12 @@ class ManifestSource:
         for name, spec in sorted(self.modalities.items()):
             fields = spec.model_dump(include={"kind", "column", "channels", "rate", "categorical"})
             digest.update(json.dumps([name, fields], sort_keys=True).encode())
-            if spec.kind in FILE_KINDS:
-                for cell in filter(None, map(word, self.table[spec.column])):
-                    path = self.root.path(cell)
-                    if path.exists():
-                        status = path.stat()
-                        digest.update(json.dumps([cell, status.st_size, status.st_mtime_ns]).encode())
+        files = [spec.column for _, spec in sorted(self.modalities.items()) if spec.kind in FILE_KINDS]
+        files += [spec.column for _, spec in sorted(self.targets.items()) if form_of(spec) in FILES]
+        for cell in (word(c) for column in files for c in self.table[column]):
+            if cell is not None and (path := self.root.path(cell)).exists():
+                status = path.stat()
+                digest.update(json.dumps([cell, status.st_size, status.st_mtime_ns]).encode())
         return digest.hexdigest()
 
     def _value(self, index: int, spec: ModalitySpec) -> Any | None:
@@ -162,7 +162,7 @@ class ManifestSource:
                 numeric = spec.kind == "table" and column not in spec.categorical
                 present[:, m] |= [not (missing_number if numeric else missing_word)(c) for c in cells]
         truth: dict[str, Sequence[Any]] = {name: [None] * size for name in self._asked}
-        truth |= {name: read_truth(self.table, spec) for name, spec in self.targets.items()}
+        truth |= {name: read_truth(self.table, spec, self.root) for name, spec in self.targets.items()}
         return Frame(
             ids=ids,
             groups=groups,

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from crossfade.data.manifest_truth import read_truth
+from crossfade.data.manifest_truth import FILES, form_of, read_json_cell, read_truth
 from crossfade.data.readers import FILE_KINDS, Fault
 from crossfade.data.readers.cells import columns_of, number, text, word, yes
 from crossfade.errors import UserError, did_you_mean
@@ -36,8 +36,9 @@ def _columns(source: ManifestSource) -> Iterator[str]:
         wanted[f"target.{name}.column"] = columns_of(target.column)
         if not columns_of(target.column):
             yield f"target.{name} has no `column`. Say which column holds its truth."
-        elif target.kind == "multiclass" and not isinstance(target.column, str):
-            yield f"target.{name}.column is a list; multiclass has one column (for several: kind multilabel)."
+        elif form_of(target) not in ("labels", "numbers", "fields") and not isinstance(target.column, str):
+            several = " (for several labels: kind multilabel)" if form_of(target) == "label" else ""
+            yield f"target.{name}.column is a list; {target.kind} has one column{several}."
     for key, columns in wanted.items():
         for column in columns:
             if column is not None and column not in have:
@@ -94,13 +95,13 @@ def _rows(source: ManifestSource, on_error: str) -> Iterator[str]:
         yield from _one_place(groups, [None if f == "-1" else f for f in folds], "fold")
     for name, modality in source.modalities.items():
         if modality.kind in FILE_KINDS:
-            yield from _files(source, name, modality, on_error)
+            yield from _files(source, f"modality.{name}", str(modality.column), on_error)
         elif modality.kind == "table" and on_error == "error":
             for column in columns_of(modality.column):
                 if column not in modality.categorical:
                     yield from _each(source.table[column], number, f'modality.{name}, column "{column}"')
     for name, target in source.targets.items():
-        yield from _truth(source, name, target)
+        yield from _truth(source, name, target, on_error)
 
 
 def _names(cells: list[str | None], what: str, column: str) -> Iterator[str]:
@@ -131,9 +132,9 @@ def _is_fold(cell: str) -> bool:
     return cell == "-1" or (cell.isascii() and cell.isdigit())
 
 
-def _files(source: ManifestSource, name: str, spec: ModalitySpec, on_error: str) -> Iterator[str]:
+def _files(source: ManifestSource, key: str, column: str, on_error: str) -> Iterator[str]:
     outside, missing = [], []
-    for i, cell in enumerate(source.table[spec.column]):
+    for i, cell in enumerate(source.table[column]):
         given = word(cell)
         if given is None:
             continue
@@ -144,7 +145,7 @@ def _files(source: ManifestSource, name: str, spec: ModalitySpec, on_error: str)
             continue
         if not source.root.exists(path):
             missing.append((i, given))
-    place = f'modality.{name}, column "{spec.column}"'
+    place = f'{key}, column "{column}"'
     if outside:
         yield (
             f"{place}: {len(outside)} paths lead outside of data.root={source.root.folder}: "
@@ -158,32 +159,39 @@ def _files(source: ManifestSource, name: str, spec: ModalitySpec, on_error: str)
         )
 
 
-def _truth(source: ManifestSource, name: str, target: TargetSpec) -> Iterator[str]:
+def _truth(source: ManifestSource, name: str, target: TargetSpec, on_error: str) -> Iterator[str]:
     place = f"target.{name}"
     columns = columns_of(target.column)
     single = isinstance(target.column, str)
-    read = {"multiclass": None, "multilabel": None if single else yes, "regression": number}[target.kind]
+    form = form_of(target)
+    if form in FILES and (faults := list(_files(source, place, columns[0], on_error))):
+        yield from faults
+        return
+    reads: dict[str, Callable[[Any], Any]] = {"numbers": number, "json": read_json_cell}
+    read = yes if form == "labels" and not single else reads.get(form)
     if read is not None:
         faults = [f for c in columns for f in _each(source.table[c], read, f'{place}, column "{c}"')]
         if faults:
             yield from faults
             return
     try:
-        truth = read_truth(source.table, target)
+        truth = read_truth(source.table, target, source.root)
     except ValueError as error:
         yield f"{place}: {error}."
         return
     known = [t for t in truth if t is not None]
     if not source.predict and not known:
         yield f"{place}: no row has a truth; column {_some(columns)} is empty."
-    if target.kind == "regression":
+    if form == "numbers":
         if not source.predict and len(known) > 1 and all(t == known[0] for t in known):
             yield f"{place}: all rows have the same value, {known[0]}; nothing can be learned."
+        return
+    if form not in ("label", "labels"):
         return
     labels = Counter(label for t in known for label in ([t] if isinstance(t, str) else t))
     classes = target.classes
     if classes is None:
-        if target.kind == "multiclass" and len(labels) == 1 and not source.predict:
+        if form == "label" and len(labels) == 1 and not source.predict:
             yield f"{place}: all rows have the same label, {next(iter(labels))}; nothing can be learned."
         return
     for label, count in [(k, c) for k, c in labels.items() if k not in classes][:SHOWN]:

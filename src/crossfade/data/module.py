@@ -18,10 +18,11 @@ from crossfade.data.samples import Samples
 from crossfade.data.source import Source
 from crossfade.data.splits import Split, make_split
 from crossfade.data.transforms import Transform
+from crossfade.data.truths import Truths
 from crossfade.errors import UserError
 from crossfade.seeding import derived
 from crossfade.specs import TargetSpec
-from crossfade.targets import KINDS
+from crossfade.targets import target_class
 from crossfade.targets.base import some
 
 log = logging.getLogger("crossfade")
@@ -90,7 +91,7 @@ class DataModule(pl.LightningDataModule):
         for name, spec in self.targets.items():
             truth = self.samples.truth[name] = self._encode_truth(name, spec, targets[name])
             for part, rows in self.split.items():
-                if lacking := KINDS[spec.kind].lacking(targets[name], truth[torch.from_numpy(rows)]):
+                if lacking := target_class(spec).lacking(targets[name], truth[torch.from_numpy(rows)]):
                     log.warning(
                         "target.%s: no sample of %s in the %s split; its scores say nothing of them.",
                         name,
@@ -101,12 +102,14 @@ class DataModule(pl.LightningDataModule):
 
     def _fit_target(self, name: str) -> dict[str, Any]:
         spec = self.targets[name]
-        return KINDS[spec.kind].fit(spec, [self.frame.truth[name][i] for i in self.split["train"]])
+        return target_class(spec).fit(spec, self._truths(name, self.split["train"]))
 
     def _encode_truth(self, name: str, spec: TargetSpec, fitted: dict[str, Any]) -> torch.Tensor:
-        used = set(np.concatenate([self.split[s] for s in SPLITS]).tolist())
-        truths = [t if i in used else None for i, t in enumerate(self.frame.truth[name])]
-        return KINDS[spec.kind].encode(spec, fitted, truths)
+        used = np.concatenate([self.split[s] for s in SPLITS])
+        return target_class(spec).encode(spec, fitted, self._truths(name, np.arange(len(self.frame.ids)), used))
+
+    def _truths(self, name: str, rows: np.ndarray, used: np.ndarray | None = None) -> Truths:
+        return Truths(self.frame.truth[name], rows, rows if used is None else used, self.on_error)
 
     def of(self, modalities: Sequence[str]) -> DataModule:
         """The same prepared samples with these modalities only; nothing is read or learned again.

@@ -17,6 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from crossfade.errors import UserError, did_you_mean
+from crossfade.registry import groups, read_option
 from crossfade.specs import ModalitySpec, Spec, TargetSpec
 
 ROLES = ("id", "group", "split", "fold")
@@ -86,6 +87,12 @@ def _fields(place: str, name: Any, fields: Any, spec: type[Spec]) -> Iterator[st
         return
     if not fields.get("column"):
         yield f"{place}: `column` is missing: say which column it is read from."
+    if spec is TargetSpec and fields.get("kind") in groups()["target"]:
+        own = read_option("target", fields["kind"])
+        allowed = sorted({*TargetSpec.model_fields, *own} - {"name", "target_", "_target_"})
+        for key in fields:
+            if key not in allowed:
+                yield f'{place}: unknown field "{key}".{did_you_mean(key, allowed)} Allowed: {", ".join(allowed)}.'
     try:
         spec.model_validate(fields)
     except ValidationError as error:

@@ -24,7 +24,8 @@ class Frame:
 
     `split` is "train" | "val" | "test" per sample, `fold` an int per sample (−1: in no fold); either may be None.
     `present` is bool (N, M), columns in the order of the source's modalities. `truth[target][i]` is the raw truth
-    of `specs.TargetSpec`, or None where the label is not known.
+    that the target's class describes, a function without arguments that reads it (ReadError where it cannot), or None
+    where it is not known.
     """
 
     ids: Sequence[str]

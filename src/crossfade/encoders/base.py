@@ -14,7 +14,9 @@ class Encoder(nn.Module):
     """Base of all encoders: `forward(x) -> (tokens (B, L, D_e), mask (B, L))`, the mask True where a token counts.
 
     A subclass is built as `Encoder(spec=ModalitySpec, fitted=dict, **yaml fields)`; `fitted` is what the
-    modality's transform learned from the training split (vocabulary, categories, number of channels). It sets
+    modality's transform learned from the training split (vocabulary, categories, number of channels). Encoders of
+    images and points are also given `grid` where the modality is aligned with a dense target: they then return g²
+    tokens, one per cell, row by row. It sets
     `width` (D_e), and `pretrained` where its weights were not drawn here: those train at `optim.pretrained_lr`.
     A frozen encoder takes no gradient and stays in evaluation mode, so that its features can be computed once.
     """

@@ -8,6 +8,7 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from crossfade import hub
 from crossfade.encoders.base import Encoder
@@ -17,6 +18,9 @@ from crossfade.specs import ModalitySpec
 
 class TimmEncoder(Encoder):
     """(B, C, H, W) → feature tokens (B, H′·W′, D_e), or their pooled vector (B, 1, D_e).
+
+    On a grid of g × g cells a token holds the model's feature maps of all strides at that cell (hypercolumns: Hariharan
+    et al. 2015, arXiv:1411.5752): (B, g², Σ of the maps' channels).
 
     The weights are timm's from the hub (`pretrained`), those of a local file (`weights`; number of channels
     adapted), or drawn from the run's seed.
@@ -34,8 +38,10 @@ class TimmEncoder(Encoder):
         frozen: bool = False,
         pool: str = "mean",
         shared: bool = False,
+        grid: int | None = None,
     ) -> None:
         super().__init__(spec, fitted, frozen)
+        self.grid = grid
         self.name, self.pool, self.weights, self.hub = model, pool, weights, pretrained
         self.pretrained = pretrained or weights is not None
         _check_name(model)
@@ -56,7 +62,8 @@ class TimmEncoder(Encoder):
                 timm.create_model(fields["model"], pretrained=True)
 
     def _create(self, **given: Any) -> torch.nn.Module:
-        wanted = dict(in_chans=self.spec.channels, num_classes=0, global_pool="", **given)
+        wanted: dict[str, Any] = dict(in_chans=self.spec.channels, **given)
+        wanted |= {"num_classes": 0, "global_pool": ""} if self.grid is None else {"features_only": True}
         try:  # ViT-like models are told the size of the image, others refuse the argument
             body = timm.create_model(self.name, img_size=self.spec.size, **wanted)
         except TypeError:
@@ -84,6 +91,8 @@ class TimmEncoder(Encoder):
         return body
 
     def _tokens(self, x: Tensor) -> Tensor:
+        if self.grid is not None:
+            return torch.cat([on_grid(features, self.grid) for features in self.body(x)], 1).flatten(2).transpose(1, 2)
         features = self.body.forward_features(x)  # type: ignore[operator]
         if features.ndim == 4:  # (B, D, H, W), or (B, H, W, D) in some families
             width = self.body.num_features
@@ -94,9 +103,16 @@ class TimmEncoder(Encoder):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         tokens = self._tokens(x)
-        if self.pool == "mean":
+        if self.pool == "mean" and self.grid is None:
             tokens = tokens.mean(1, keepdim=True)
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)
+
+
+def on_grid(features: Tensor, grid: int) -> Tensor:
+    """A map (B, C, H, W) on g × g cells: the mean over a cell where the map is finer, bilinear where it is coarser."""
+    if min(features.shape[-2:]) >= grid:
+        return adaptive_avg_pool2d(features, grid)
+    return interpolate(features, (grid, grid), mode="bilinear")
 
 
 def _check_name(model: str) -> None:

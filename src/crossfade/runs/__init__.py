@@ -8,7 +8,7 @@
         metrics.csv             epoch, step, then one column per metric
         summary.json            the numbers at the end of the run
         preprocessing.json      what was learned from the training split (vocabulary, means, classes)
-        predictions/<split>.csv or .parquet
+        predictions/<split>.csv or .parquet; <split>_<target>.npz of targets whose predictions fit no table
         figures/                PNG
         checkpoints/            weights and plain data
         run.log                 what Python's logging and warnings said
@@ -18,8 +18,8 @@ Every file is written beside its place and moved there, so that a run killed at 
 """
 
 from crossfade.runs.create import new_folder, usable
-from crossfade.runs.files import read_json, write_bytes, write_json, write_text
+from crossfade.runs.files import npz, read_json, write_bytes, write_json, write_text
 from crossfade.runs.folder import RunFolder
 from crossfade.runs.status import Status
 
-__all__ = ["RunFolder", "Status", "new_folder", "read_json", "usable", "write_bytes", "write_json", "write_text"]
+__all__ = ["RunFolder", "Status", "new_folder", "npz", "read_json", "usable", "write_bytes", "write_json", "write_text"]

@@ -14,7 +14,7 @@ import yaml
 
 from crossfade.errors import Failure, UserError
 from crossfade.runs.environment import environment, git_diff
-from crossfade.runs.files import disk_fault, read_csv, read_json, write_bytes, write_json, write_text
+from crossfade.runs.files import disk_fault, npz, read_csv, read_json, write_bytes, write_json, write_text
 from crossfade.runs.find import checked
 from crossfade.runs.lock import locked
 from crossfade.runs.log import log_failure, logging_to
@@ -22,6 +22,7 @@ from crossfade.runs.signals import interruption, terminable
 from crossfade.runs.status import Status
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd  # 0.4 s that --help must not pay
 
     from crossfade.config import RunConfig
@@ -164,6 +165,12 @@ class RunFolder:
             buffer = io.BytesIO()
             table.to_parquet(buffer, index=False)
             write_bytes(path, buffer.getvalue())
+        return path
+
+    def write_arrays(self, split: str, target: str, arrays: Mapping[str, np.ndarray]) -> Path:
+        """Write what a target predicts beyond a table's cells, (N, …) by name: predictions/<split>_<target>.npz."""
+        path = self.predictions_file(split).with_name(f"{split}_{target}.npz")
+        write_bytes(path, npz(arrays))
         return path
 
     def predictions(self, split: str) -> pd.DataFrame:

@@ -11,8 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-LOWER_IS_BETTER = ("loss", "mae", "rmse", "mse", "calibration_error")
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -23,6 +21,7 @@ class Outcome:
     value: float | None = None
     interval: tuple[float, float] | None = None
     error: str | None = None
+    higher_is_better: bool = True
 
     @classmethod
     def of_folder(cls, folder: Path) -> Outcome:
@@ -32,7 +31,13 @@ class Outcome:
             return cls(folder, error="ended without a summary.json")
         summary = json.loads(path.read_text(encoding="utf-8"))
         interval = summary.get("interval")
-        return cls(folder, summary["main"], summary["metrics"][summary["main"]], tuple(interval) if interval else None)
+        return cls(
+            folder,
+            summary["main"],
+            summary["metrics"][summary["main"]],
+            tuple(interval) if interval else None,
+            higher_is_better=summary["higher_is_better"],
+        )
 
 
 def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -41,7 +46,7 @@ def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
     def rank(outcome: Outcome) -> tuple[bool, float]:
         if outcome.error is not None or outcome.value is None:
             return True, 0.0
-        return False, outcome.value if outcome.metric.endswith(LOWER_IS_BETTER) else -outcome.value
+        return False, -outcome.value if outcome.higher_is_better else outcome.value
 
     return sorted(outcomes, key=rank)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from crossfade.core.base import Representation
-from crossfade.specs import TargetSpec
+from crossfade.specs import ModalitySpec, TargetSpec
 
 SHOWN = 5  # labels named in a message
 
@@ -32,19 +34,46 @@ def some(labels: Sequence[str]) -> str:
     return ", ".join(map(repr, labels[:SHOWN])) + more
 
 
-class Target(nn.Module):
-    """One named thing to predict: head, loss, metrics, and how truth and prediction are written.
+def linear_head(width: int, outputs: int) -> nn.Module:
+    """W·LN(r) + b."""
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
 
-    `fitted` (plain data, kept in the run folder) is what the static `fit` learned from the training split.
+
+@dataclass(frozen=True)
+class Scene:
+    """What a target draws: its predictions and truth of a split, and the inputs of the first samples.
+
+    `inputs` holds what the encoders take, (n, …) of the first n samples; rows of absent modalities hold anything, see
+    `presence` (n, M).
     """
 
-    main: str  # the metric that a run is judged by
-    higher_is_better: bool = True
+    prediction: Tensor
+    truth: Tensor
+    ids: Sequence[str]
+    inputs: dict[str, Tensor]
+    presence: Tensor
+    specs: dict[str, ModalitySpec]
 
-    def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int, outputs: int) -> None:
+
+class Target(nn.Module):
+    """One named thing to predict: head, loss, metrics, and how truth and prediction are written and drawn.
+
+    A subclass is built as `Kind(spec, fitted, width, **yaml fields)`. `fitted` (plain data, kept in the run folder) is
+    what the static `fit` learned from the training split. Truth, output and prediction are one tensor each, (B, …):
+    what is ragged is padded with NaN or −1, and a sample whose truth is unknown holds nothing else.
+    No control flow on values and no `.item()` in `forward` and `loss`: safe for vmap, export and compile.
+    """
+
+    main: ClassVar[str]  # the metric that a run is judged by
+    lower_is_better: ClassVar[tuple[str, ...]] = ()  # of the metrics
+    form: ClassVar[str]  # of the truth in a manifest's cells, one of `data.manifest_truth.FORMS`
+    resamples: ClassVar[int] = 1000  # of the main metric's interval, where it is not a mean over the samples
+    jitter: ClassVar[float] = 0.0  # sd of the noise on the standardised inputs that `stability` looks at; 0: none
+
+    def __init__(self, spec: TargetSpec, fitted: dict[str, Any]) -> None:
         super().__init__()
         self.spec, self.fitted = spec, fitted
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+        self.head: nn.Module
 
     @staticmethod
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
@@ -53,7 +82,7 @@ class Target(nn.Module):
 
     @staticmethod
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
-        """Raw truths → tensor (N, …); unknown is −1 (multiclass) or NaN. Raises UserError for an unknown label."""
+        """Raw truths → tensor (N, …); unknown is −1 (whole numbers) or NaN. Raises UserError for an unknown label."""
         raise NotImplementedError
 
     @staticmethod
@@ -61,12 +90,17 @@ class Target(nn.Module):
         """Classes that this encoded truth (N, …) of a split has no sample of: scores say nothing of them."""
         return []
 
+    @classmethod
+    def direction(cls, metric: str) -> str:
+        """ "max" or "min": what is better."""
+        return "min" if metric in cls.lower_is_better else "max"
+
     def forward(self, representation: Representation) -> Tensor:
-        """(B, D) → raw outputs (B, C)."""
+        """(B, D), or tokens (B, K, D), → raw outputs (B, …)."""
         return self.head(representation.pooled)
 
     def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
-        """One output (B, C) from the predictions of G branches (B, G, C), mixed with weight (B, G)."""
+        """One output (B, …) from the predictions of G branches (B, G, …), mixed with weight (B, G)."""
         raise NotImplementedError
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
@@ -77,14 +111,42 @@ class Target(nn.Module):
         """Raw outputs → what metrics and files hold: probabilities, or values in the target's unit."""
         raise NotImplementedError
 
+    def known(self, truth: Tensor) -> Tensor:
+        """Whose truth is known, bool (N,): not NaN, or not −1, throughout."""
+        unknown = truth.isnan() if truth.is_floating_point() else truth < 0
+        return ~unknown.flatten(1).all(1) if truth.ndim > 1 else ~unknown
+
+    def measurable(self, truth: Tensor) -> Tensor:
+        """The known truth as the metrics take it."""
+        return truth
+
     def metrics(self) -> MetricCollection:
         """Metrics of `update(prediction, truth)`."""
         raise NotImplementedError
+
+    def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
+        """The main metric of each sample (N,), where it is their mean (NaN: does not count); None where it is not."""
+        return None
+
+    def stability(self, prediction: Tensor, jittered: Tensor) -> dict[str, float]:
+        """Further metrics, from the predictions and those of the same samples with noise on their inputs."""
+        return {}
 
     def chance(self, truth: Tensor) -> Tensor:
         """The best prediction that looks at no input, as predictions for these N samples."""
         raise NotImplementedError
 
+    def references(self, truth: Tensor) -> dict[str, Tensor]:
+        """Predictions of simple rules to compare with, by name; none as a rule."""
+        return {}
+
     def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
         """Predictions (and the truth, where given) as the named columns of a predictions file."""
         raise NotImplementedError
+
+    def arrays(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
+        """What no table holds, by name, (N, …): written beside it as .npz; nothing as a rule."""
+        return {}
+
+    def draw(self, folder: Path, scene: Scene) -> None:
+        """Draw figures into the folder, their names beginning with the target's; none as a rule."""

@@ -22,25 +22,36 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, first_rows, some
+from crossfade.targets.base import Target, first_rows, linear_head, some
 from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 
 
 class MultiClass(Target):
-    """p = softmax(W·LN(r) + b), cross-entropy with optional class weights and label smoothing.
+    """A raw truth is one label. p = softmax(W·LN(r) + b), cross-entropy; class weights and label smoothing if asked.
 
     Balanced accuracy is the mean recall of the classes that occur; AUROC is one against the rest, averaged;
     calibration error is the expected one over 15 equal bins (Guo et al. 2017, arXiv:1706.04599, eq. 3).
     """
 
     main = "balanced_accuracy"
+    lower_is_better = ("calibration_error",)
+    form = "label"
     class_weights: Tensor
 
-    def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int) -> None:
+    def __init__(
+        self,
+        spec: TargetSpec,
+        fitted: dict[str, Any],
+        width: int,
+        label_smoothing: float = 0.0,
+        class_weights: str = "none",
+    ) -> None:
+        super().__init__(spec, fitted)
         self.classes: list[str] = fitted["classes"]
-        super().__init__(spec, fitted, width, len(self.classes))
+        self.label_smoothing = label_smoothing
+        self.head = linear_head(width, len(self.classes))
         weights = torch.ones(len(self.classes))
-        if spec.class_weights == "balanced":
+        if class_weights == "balanced":
             counts = torch.tensor(fitted["counts"], dtype=torch.float32)
             weights = counts.sum() / (len(counts) * counts.clamp(min=1))
         self.register_buffer("class_weights", weights, persistent=False)
@@ -86,7 +97,7 @@ class MultiClass(Target):
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         known = truth >= 0
         label = truth.clamp(min=0)
-        each = cross_entropy(output.float(), label, reduction="none", label_smoothing=self.spec.label_smoothing)
+        each = cross_entropy(output.float(), label, reduction="none", label_smoothing=self.label_smoothing)
         each = each * self.class_weights[label] * known
         return each.sum() / known.sum().clamp(min=1)
 

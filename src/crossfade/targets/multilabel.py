@@ -19,21 +19,33 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, first_rows, some
+from crossfade.targets.base import Target, first_rows, linear_head, some
 from crossfade.targets.scores import LabelAUROC
 
 
 class MultiLabel(Target):
-    """p_c = σ(w_c·LN(r) + b_c), binary cross-entropy averaged over the labels; a label predicted where p_c ≥ ½."""
+    """A raw truth is the list of the labels that hold. p_c = σ(w_c·LN(r) + b_c), binary cross-entropy averaged over the
+    labels; a label is predicted where p_c ≥ ½.
+    """
 
     main = "f1"
+    form = "labels"
     positive_weight: Tensor
 
-    def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int) -> None:
+    def __init__(
+        self,
+        spec: TargetSpec,
+        fitted: dict[str, Any],
+        width: int,
+        label_smoothing: float = 0.0,
+        class_weights: str = "none",
+    ) -> None:
+        super().__init__(spec, fitted)
         self.classes: list[str] = fitted["classes"]
-        super().__init__(spec, fitted, width, len(self.classes))
+        self.label_smoothing = label_smoothing
+        self.head = linear_head(width, len(self.classes))
         positive = torch.ones(len(self.classes))
-        if spec.class_weights == "balanced":
+        if class_weights == "balanced":
             share = torch.tensor(fitted["shares"]).clamp(1e-3, 1 - 1e-3)
             positive = (1 - share) / share
         self.register_buffer("positive_weight", positive, persistent=False)
@@ -76,7 +88,7 @@ class MultiLabel(Target):
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         known = ~truth.isnan()
         wanted = truth.nan_to_num(0.0)
-        smooth = self.spec.label_smoothing
+        smooth = self.label_smoothing
         wanted = wanted * (1 - smooth) + smooth / 2
         each = binary_cross_entropy_with_logits(
             output.float(), wanted, pos_weight=self.positive_weight, reduction="none"
@@ -85,6 +97,9 @@ class MultiLabel(Target):
 
     def prediction(self, output: Tensor) -> Tensor:
         return output.float().sigmoid()
+
+    def measurable(self, truth: Tensor) -> Tensor:
+        return truth.long()
 
     def metrics(self) -> MetricCollection:
         c: dict[str, Any] = {"num_labels": len(self.classes), "ignore_index": -1, "validate_args": False}

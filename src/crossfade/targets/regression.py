@@ -14,23 +14,26 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target
+from crossfade.targets.base import Target, linear_head
 from crossfade.targets.scores import R2
 
 
 class Regression(Target):
-    """ŷ = sd·(W·LN(r) + b) + mean, in the target's unit; Huber loss on the standardised value (δ = 1).
+    """A raw truth is a float, or a list of them (one per column). ŷ = sd·(W·LN(r) + b) + mean, in the target's unit;
+    Huber loss on the standardised value (δ = 1).
 
     Mean and sd are those of the training split. Huber 1964, doi:10.1214/aoms/1177703732.
     """
 
     main = "mae"
-    higher_is_better = False
+    lower_is_better = ("mae", "rmse")
+    form = "numbers"
     mean: Tensor
     sd: Tensor
 
     def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int) -> None:
-        super().__init__(spec, fitted, width, len(fitted["mean"]))
+        super().__init__(spec, fitted)
+        self.head = linear_head(width, len(fitted["mean"]))
         self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)
         self.register_buffer("sd", torch.tensor(fitted["sd"]), persistent=False)
 
@@ -64,6 +67,10 @@ class Regression(Target):
 
     def prediction(self, output: Tensor) -> Tensor:
         return output.float() * self.sd + self.mean
+
+    def known(self, truth: Tensor) -> Tensor:
+        """Of several numbers all: a metric over some of them would mix samples of different numbers."""
+        return ~truth.isnan().any(-1)
 
     def metrics(self) -> MetricCollection:
         return MetricCollection({"mae": MeanAbsoluteError(), "rmse": MeanSquaredError(squared=False), "r2": R2()})

@@ -1,4 +1,4 @@
-"""The config folder, read as plain YAML: it is the registry of groups, options and fields. Imports no Hydra."""
+"""The registry: the config folder read as plain YAML, its groups, options and fields. Imports no Hydra."""
 
 from __future__ import annotations
 

@@ -1,0 +1,37 @@
+"""The one plain style of all figures. No pyplot: it has a global state, and figures that must be closed.
+
+@rc_context(STYLE)
+def some_figure(…): figure = Figure(figsize=…); …; save(figure, path)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+BLUE, GREY, ORANGE, INK, PALE = "#2b6cb0", "#9aa5b1", "#dd6b20", "#1f2933", "#e4e7eb"
+STYLE: Any = {
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "grid.color": PALE,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 150,
+}
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure, its folder made where it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,2 @@
+FIELDS = {"class_weights": "balanced"}
+TRUTHS = ["well", "ill", None, "ill", "dead", "well", "ill", None, "dead", "well"]

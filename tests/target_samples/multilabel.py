@@ -1,0 +1,2 @@
+FIELDS: dict[str, object] = {}
+TRUTHS = [["cough"], ["cough", "fever"], [], None, ["fever"], [], ["cough"], None, ["fever", "cough"], []]
