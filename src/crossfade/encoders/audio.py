@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
+from crossfade.encoders import spec_augment
 from crossfade.encoders.base import Encoder
 from crossfade.encoders.image import TimmEncoder
 from crossfade.errors import UserError
@@ -17,7 +18,8 @@ from crossfade.specs import ModalitySpec
 class SpectrogramEncoder(Encoder):
     """Waveform (B, T) at `rate` Hz → log-mel spectrogram (B, 1, S, S) → tokens of a timm model.
 
-    S_mel = log(mel · |STFT(x)|² + 1e−6), Hann window, resized to the square that image models take.
+    S_mel = log(mel · |STFT(x)|² + 1e−6), Hann window, resized to the square that image models take. In training it is
+    rolled in time by up to `shift` of its length, and bands and stretches of up to `mask` of each axis are masked.
 
     Raises UserError when the modality has no rate.
     """
@@ -33,6 +35,8 @@ class SpectrogramEncoder(Encoder):
         mels: int = 64,
         window_ms: float = 25.0,
         hop_ms: float = 10.0,
+        shift: float = 0.0,
+        mask: float = 0.0,
         weights: str | None = None,
         frozen: bool = False,
         pool: str = "mean",
@@ -43,6 +47,7 @@ class SpectrogramEncoder(Encoder):
             raise UserError(f"modality.{spec.name}.rate: audio needs its sampling rate in Hz, e.g. 16000.")
         self.window = round(spec.rate * window_ms / 1000)
         self.hop = round(spec.rate * hop_ms / 1000)
+        self.shift, self.mask = shift, mask
         self.bins = 2 ** (self.window - 1).bit_length()
         filters = mel_filter_bank(
             num_frequency_bins=self.bins // 2 + 1,
@@ -70,4 +75,8 @@ class SpectrogramEncoder(Encoder):
         picture = (self.spectrogram(x).unsqueeze(1) + 5.0) / 5.0  # log-power of speech lies around −10 … 5
         size = self.image.spec.size
         picture = torch.nn.functional.interpolate(picture, (size, size), mode="bilinear", antialias=True)
+        if self.training and self.shift:
+            picture = spec_augment.roll(picture, self.shift)
+        if self.training and self.mask:
+            picture = spec_augment.mask(picture, self.mask)
         return self.image(picture)

@@ -6,4 +6,4 @@ from crossfade.data.module import DataModule
 
 
 class SmartHomeDataModule(DataModule):
-    """Homes: audio, transcripts, cameras, motion, climate, power, weather; groups are households or recordings."""
+    """Homes: speech and sounds, camera, motion, climate, electricity, weather; groups are households."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+
+from crossfade.data.align import Stream, axis, window
 
 BACK = (2, 4, 6, 10)  # minutes
 CHANGES = ("start", *(f"back_{minutes}" for minutes in BACK))
@@ -13,23 +17,23 @@ STATISTICS = (
 )
 
 
-def on_grid(
-    rows: pd.DataFrame, quantities: list[str], nodes: list[int], begin: float, seconds: float, rate: float
-) -> np.ndarray:
-    """Rows (RelT, NID, quantities) → float32 (T, quantities · nodes), T = seconds · rate.
+def streams(session: pd.DataFrame, quantities: Sequence[str], nodes: Sequence[int]) -> list[Stream]:
+    """One stream per node with these quantities; of what a node reported twice in a second, the mean."""
+    node, time = session["NID"].to_numpy(int), session["RelT"].to_numpy(float)
+    value = session[list(quantities)].to_numpy(float)
+    found = [Stream(f"node {k}", time[node == k], value[node == k]) for k in nodes]
+    return [stream.ordered(duplicates="mean") if len(stream.time) else stream for stream in found]
+
+
+def on_grid(of_nodes: Sequence[Stream], begin: float, end: float, rate: float) -> np.ndarray:
+    """Streams of N nodes → float32 (T, quantities · N), quantity by quantity, T = (end − begin) · rate.
 
     Step t holds the mean of what a node reported in [begin + t/rate, begin + (t + 1)/rate), NaN where nothing.
     """
-    steps = max(1, round(seconds * rate))
-    step = np.clip(((rows["RelT"].to_numpy(float) - begin) * rate).astype(int), 0, steps - 1)
-    place = step * len(nodes) + np.searchsorted(nodes, rows["NID"].to_numpy(int))
-    size = steps * len(nodes)
-    count = np.bincount(place, minlength=size)
-    out = []
-    for quantity in quantities:
-        total = np.bincount(place, rows[quantity].to_numpy(float), minlength=size)
-        out.append(np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(steps, len(nodes)))
-    return np.concatenate(out, 1).astype(np.float32)
+    # stamps are whole seconds, and a window holds what lies in (t − width, t]
+    at = axis(begin, end, rate) + 1 / rate - 0.5
+    grid = np.stack([window(stream, at, 1 / rate) for stream in of_nodes], axis=-1)  # (T, quantities, nodes)
+    return grid.reshape(len(at), -1).astype(np.float32)
 
 
 def statistics(session: pd.DataFrame, starts: np.ndarray, stops: np.ndarray, quantity: str) -> dict[str, np.ndarray]:

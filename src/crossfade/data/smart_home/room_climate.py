@@ -29,13 +29,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crossfade.data.align import Stream
 from crossfade.data.readers.cells import columns_of
 from crossfade.data.readers.tables import read_table
 from crossfade.data.source import Bound, Frame
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
 
-from .node_series import STATISTICS, on_grid, statistics
+from .node_series import STATISTICS, on_grid, statistics, streams
 
 SITE = "https://github.com/IoTsec/Room-Climate-Datasets"
 COLUMNS = ("EID", "AbsT", "RelT", "NID", "Temp", "RelH", "L1", "L2", "Occ", "Act", "Door", "Win")
@@ -80,9 +81,10 @@ class RoomClimate:
                 near = did_you_mean(str(target.column), TRUTH)
                 raise UserError(f"target.{name}.column={target.column}: allowed are {', '.join(TRUTH)}.{near}")
         self.windows = index(self.root)
-        self.nodes = sorted({int(n) for nodes in self.windows["nodes"] for n in nodes.split()})
+        self.nodes = tuple(sorted({int(n) for nodes in self.windows["nodes"] for n in nodes.split()}))
         self.folds = folds
         self._places = list(zip(self.windows["file"], self.windows.groupby("file").cumcount(), strict=True))
+        self._numbers = self.windows["window"].to_list()
         self._known: dict[str, dict[str, np.ndarray]] = {}  # quantity → statistic → (W,), of one session
         self._known_of = ""
         self._frame = self._make_frame()
@@ -100,10 +102,9 @@ class RoomClimate:
                 values[name] = self._statistics(index, columns_of(spec.column))
             else:
                 assert spec.rate is not None  # _check_modalities saw to it
-                row = self.windows.iloc[index]
-                rows = _session(self.root / row["file"]).iloc[row["start"] : row["stop"]]
-                begin = float(row["window"] * WINDOW)
-                values[name] = on_grid(rows, columns_of(spec.column), self.nodes, begin, WINDOW, spec.rate)
+                begin = float(self._numbers[index] * WINDOW)
+                streams = _streams(self.root / self._places[index][0], tuple(columns_of(spec.column)), self.nodes)
+                values[name] = on_grid(streams, begin, begin + WINDOW, spec.rate)
         return values
 
     def bayes(self, target: str, modalities: Sequence[str]) -> Bound | None:
@@ -224,6 +225,11 @@ def _session(file: Path) -> pd.DataFrame:
         if not table[column].isin(range(allowed)).all():
             raise UserError(f"{file}: column {column} holds {table[column].max():g}, expected 0 to {allowed - 1}.")
     return table
+
+
+@lru_cache(maxsize=len(QUANTITIES))
+def _streams(file: Path, quantities: tuple[str, ...], nodes: tuple[int, ...]) -> list[Stream]:
+    return streams(_session(file), quantities, nodes)
 
 
 def _folds(root: Path, table: pd.DataFrame, folds: str) -> list[int] | None:
