@@ -10,6 +10,7 @@ import torch
 from huggingface_hub import constants
 
 import tiny
+from crossfade.encoders.image import TimmEncoder, on_grid
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec
 
@@ -119,3 +120,30 @@ def test_out_of_the_hubs_reach_it_says_so_at_once(monkeypatch, tmp_path, endpoin
         made.load_given_weights()
     assert time.monotonic() - start < 2.0
     assert offline == constants.HF_HUB_OFFLINE
+
+
+@pytest.mark.parametrize("model", ["test_byobnet", "test_vit", "test_convnext", "test_mambaout"])
+def test_on_a_grid_every_cell_has_a_token_of_all_strides(model):
+    encoder = TimmEncoder(ModalitySpec(name="x", kind="image", channels=2, size=48), {}, model=model, grid=12).eval()
+    tokens, mask = encoder(torch.randn(2, 2, 48, 48))
+    assert tokens.shape == (2, 144, encoder.width)
+    assert mask.all()
+    assert encoder.width == sum(encoder.body.feature_info.channels())
+
+
+def test_cells_run_row_by_row_and_hold_the_mean_of_finer_maps():
+    features = torch.arange(16.0).view(1, 1, 4, 4)
+    cells = on_grid(features, 2)[0, 0]
+    assert cells.tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    coarse = on_grid(torch.tensor([[[[0.0, 4.0]]]]).expand(1, 1, 2, 2), 4)[0, 0]
+    assert coarse[0].tolist() == [0.0, 1.0, 3.0, 4.0]  # bilinear between the centres of the two columns
+
+
+def test_a_change_in_one_cell_shows_most_in_its_token():
+    encoder = TimmEncoder(ModalitySpec(name="x", kind="image", size=48), {}, model="test_byobnet", grid=12).eval()
+    image = torch.zeros(1, 1, 48, 48)
+    changed = image.clone()
+    changed[..., 12:16, 32:36] = 1.0  # row 3, column 8
+    with torch.no_grad():
+        moved = (encoder(changed)[0] - encoder(image)[0])[..., :24].norm(dim=-1)  # the finest map
+    assert moved.argmax() == 3 * 12 + 8
