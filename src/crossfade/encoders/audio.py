@@ -20,6 +20,7 @@ class SpectrogramEncoder(Encoder):
 
     S_mel = log(mel · |STFT(x)|² + 1e−6), Hann window, resized to the square that image models take. In training it is
     rolled in time by up to `shift` of its length, and bands and stretches of up to `mask` of each axis are masked.
+    `level: own` brings every spectrogram to mean 0 and standard deviation 1, so that loudness plays no part.
 
     Raises UserError when the modality has no rate.
     """
@@ -35,6 +36,7 @@ class SpectrogramEncoder(Encoder):
         mels: int = 64,
         window_ms: float = 25.0,
         hop_ms: float = 10.0,
+        level: str = "fixed",
         shift: float = 0.0,
         mask: float = 0.0,
         weights: str | None = None,
@@ -47,7 +49,7 @@ class SpectrogramEncoder(Encoder):
             raise UserError(f"modality.{spec.name}.rate: audio needs its sampling rate in Hz, e.g. 16000.")
         self.window = round(spec.rate * window_ms / 1000)
         self.hop = round(spec.rate * hop_ms / 1000)
-        self.shift, self.mask = shift, mask
+        self.level, self.shift, self.mask = level, shift, mask
         self.bins = 2 ** (self.window - 1).bit_length()
         filters = mel_filter_bank(
             num_frequency_bins=self.bins // 2 + 1,
@@ -73,6 +75,8 @@ class SpectrogramEncoder(Encoder):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         picture = (self.spectrogram(x).unsqueeze(1) + 5.0) / 5.0  # log-power of speech lies around −10 … 5
+        if self.level == "own":
+            picture = torch.nn.functional.layer_norm(picture, picture.shape[1:])
         size = self.image.spec.size
         picture = torch.nn.functional.interpolate(picture, (size, size), mode="bilinear", antialias=True)
         if self.training and self.shift:

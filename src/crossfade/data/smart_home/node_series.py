@@ -58,7 +58,8 @@ def statistics(session: pd.DataFrame, starts: np.ndarray, stops: np.ndarray, qua
             then: np.ndarray = np.broadcast_to(first, mean.shape)
             if change != "start":
                 shift = 60 * int(change.removeprefix("back_"))
-                low, high = (np.searchsorted(time[mine], t - shift, side="right") for t in (begin, end))
+                low = np.searchsorted(time[mine], begin - shift)
+                high = np.searchsorted(time[mine], end - shift, side="right")
                 then = np.where(end - shift >= early, sums.line(low, high)[0], first)
             of_node[change].append(mean - then)
         for name, values in (("mean", mean), ("sd", sd), ("slope", slope)):
@@ -75,7 +76,7 @@ class _Sums:
     """Running sums of a series: mean, sd and slope of any stretch of it at once, NaN where it is empty."""
 
     def __init__(self, t: np.ndarray, v: np.ndarray) -> None:
-        self.level = v.mean()
+        self.level = v[0]
         v = v - self.level  # small numbers lose no digits in the squares
         self.sums = np.concatenate([np.zeros((5, 1)), np.cumsum([t, v, t * t, t * v, v * v], 1)], 1)
 
