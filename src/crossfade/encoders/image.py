@@ -8,19 +8,22 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, pixel_unshuffle
 
 from crossfade import hub
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec
 
+FINEST = 4  # values per cell and direction that a token keeps apart
+
 
 class TimmEncoder(Encoder):
     """(B, C, H, W) → feature tokens (B, H′·W′, D_e), or their pooled vector (B, 1, D_e).
 
-    On a grid of g × g cells a token holds the model's feature maps of all strides at that cell (hypercolumns: Hariharan
-    et al. 2015, arXiv:1411.5752): (B, g², Σ of the maps' channels).
+    On a grid of g × g cells a token holds the image itself and the model's feature maps of all strides at that cell
+    (hypercolumns: Hariharan et al. 2015, arXiv:1411.5752), (B, g², Σ of their channels). Up to 4 × 4 values that lie in
+    one cell stand side by side in it, so that what is drawn pixel by pixel can be.
 
     The weights are timm's from the hub (`pretrained`), those of a local file (`weights`; number of channels
     adapted), or drawn from the run's seed.
@@ -92,7 +95,8 @@ class TimmEncoder(Encoder):
 
     def _tokens(self, x: Tensor) -> Tensor:
         if self.grid is not None:
-            return torch.cat([on_grid(features, self.grid) for features in self.body(x)], 1).flatten(2).transpose(1, 2)
+            maps = [on_grid(features, self.grid) for features in (x, *self.body(x))]
+            return torch.cat(maps, 1).flatten(2).transpose(1, 2)
         features = self.body.forward_features(x)  # type: ignore[operator]
         if features.ndim == 4:  # (B, D, H, W), or (B, H, W, D) in some families
             width = self.body.num_features
@@ -109,10 +113,16 @@ class TimmEncoder(Encoder):
 
 
 def on_grid(features: Tensor, grid: int) -> Tensor:
-    """A map (B, C, H, W) on g × g cells: the mean over a cell where the map is finer, bilinear where it is coarser."""
-    if min(features.shape[-2:]) >= grid:
-        return adaptive_avg_pool2d(features, grid)
-    return interpolate(features, (grid, grid), mode="bilinear")
+    """A map (B, C, H, W) on g × g cells, (B, C·r², g, g), r = min(H // g, W // g, 4) but at least 1.
+
+    A finer map is averaged to r·g × r·g, and each cell's r × r values become channels; a coarser one is interpolated.
+    """
+    fine = min(min(features.shape[-2:]) // grid, FINEST)
+    if fine < 1:
+        return interpolate(features, (grid, grid), mode="bilinear")
+    if features.shape[-2:] != (fine * grid, fine * grid):
+        features = adaptive_avg_pool2d(features, fine * grid)
+    return pixel_unshuffle(features, fine)
 
 
 def _check_name(model: str) -> None:

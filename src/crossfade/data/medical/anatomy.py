@@ -7,7 +7,7 @@ tissues are painted in order, later ones over earlier ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Layer:
     tissue: str
     window: tuple[slice, slice, slice]
     mask: np.ndarray
+    name: str = ""  # of an organ that a target asks for
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,8 @@ def axial_slice(u: Uniforms, size: int) -> Slice:
     add("marrow", none, front, 18 * scale, 14.5 * scale)
     add("fluid", none, back + 1 * scale, 10 * scale, 8 * scale)  # spinal canal
     add("blood", place(8, 16), front - 29 * scale, place(10, 12.5), place(10, 12.5))  # aorta
-    add("blood", place(-30, -22), front - 26 * scale, place(12, 15), place(9, 12))  # vena cava
+    add("blood", place(-30, -22), front - 26 * scale, place(12, 15), place(9, 12))
+    layers[-1] = replace(layers[-1], name="vena cava")
 
     dx = grid.axis[None, None, :] - lesion.x[:, None, None].astype(np.float32)
     dy = grid.axis[None, :, None] - lesion.y[:, None, None].astype(np.float32)
