@@ -89,7 +89,7 @@ def write_table(axis: Axes, row: dict) -> None:
 
 
 def main() -> None:
-    source = SyntheticPatients({"note": ModalitySpec(kind="text")}, {}, SEED, patients=1)
+    source = SyntheticPatients({"note": ModalitySpec(kind="text")}, {}, SEED, samples=1)
     who = typical(source.state(np.arange(2000)))
     state = source.state(who)
     scene = anatomy.axial_slice(Uniforms(generators(SEED, who, "anatomy"), anatomy.ANATOMY_UNIFORMS), SIZE)

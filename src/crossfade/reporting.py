@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -40,8 +40,8 @@ def rows_of(summary: Mapping[str, Any]) -> list[Row]:
 
 
 def _row(label: str, role: Any, summary: Mapping[str, Any]) -> Row:
-    interval = summary.get("interval")
-    return Row(label, role, _known(summary["metrics"]), {summary["main"]: tuple(interval)} if interval else {})
+    intervals = {main: tuple(ends) for main, ends in (summary.get("intervals") or {}).items() if ends}
+    return Row(label, role, _known(summary["metrics"]), intervals)
 
 
 def _known(values: Mapping[str, float | None]) -> dict[str, float]:
@@ -51,11 +51,11 @@ def _known(values: Mapping[str, float | None]) -> dict[str, float]:
 def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], quiet: bool = False) -> None:
     """Write the figures and the table of a run; print the table, the verdict and what to type next."""
     rows = rows_of(summary)
-    main = summary["main"]
     title = f"{summary['task']} · {summary['samples']['test']} test samples"
-    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main, _better(summary)))
+    write_text(folder.path / "results.md", _markdown(config, summary, rows))
     _draw(config, folder, summary, rows)
     if quiet:
+        main = summary["main"]
         console.print(f"   {main} {_show(summary['metrics'][main])}  → {folder.path}")
         return
     console.print()
@@ -71,12 +71,27 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
 
 def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row], title: str) -> None:
     """One table a target, so that each fits a terminal."""
-    for name in config.task.targets:
-        kind = target_class(config.target[name])
-        main = f"{name}/{kind.main}"
+    for name, main, better in _mains(config):
         metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
         shown = [row for row in rows if main in row.values]
-        console.print(results_table(shown, metrics, main, f"{name} · {title}", kind.direction(kind.main)))
+        console.print(results_table(shown, metrics, main, f"{name} · {title}", better))
+
+
+def _markdown(config: RunConfig, summary: Mapping[str, Any], rows: list[Row]) -> str:
+    """The same tables in Markdown, each under its target's name where there are several."""
+    parts = []
+    for name, main, better in _mains(config):
+        metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
+        table = to_markdown([row for row in rows if main in row.values], metrics, main, better)
+        parts.append(f"## {name}\n\n{table}" if len(config.task.targets) > 1 else table)
+    return "\n".join(parts)
+
+
+def _mains(config: RunConfig) -> Iterator[tuple[str, str, str]]:
+    """Of each target its name, its main metric, and whether "max" or "min" of it is better."""
+    for name in config.task.targets:
+        kind = target_class(config.target[name])
+        yield name, f"{name}/{kind.main}", kind.direction(kind.main)
 
 
 def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> str | None:
@@ -86,7 +101,7 @@ def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -
     if not singles or target.kind != "multiclass":
         return None
     main = summary["main"]
-    best = max(singles, key=lambda name: singles[name]["metrics"][main] or -math.inf)
+    best = max(singles, key=lambda name: singles[name]["metrics"][main] or -math.inf)  # of multiclass the most is best
     name = config.task.targets[0]
     fused = folder.predictions("test")
     single = RunFolder(folder.path / "singles" / best)
@@ -115,7 +130,9 @@ def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -
 def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:
     predictions = folder.predictions("test")
     main = summary["main"]
-    figures.comparison(rows, main, folder.figures / "comparison.png", _better(summary))
+    for i, (name, metric, better) in enumerate(_mains(config)):
+        path = folder.figures / (f"comparison_{name}.png" if i else "comparison.png")
+        figures.comparison(rows, metric, path, better)
     if folder.metrics_file.exists():
         figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
     for name in config.task.targets:
@@ -168,7 +185,7 @@ def finish_cross_validation(
     rows = rows_of(summary)
     spread = {summary["fusion"]: summary["sd"]} | {n: s["sd"] for n, s in (summary.get("singles") or {}).items()}
     title = f"{summary['task']} · mean of {len(summaries)} folds · {summary['samples']['test']} samples"
-    write_text(folder.path / "results.md", to_markdown(rows, list(summary["metrics"]), main, _better(summary)))
+    write_text(folder.path / "results.md", _markdown(config, summary, rows))
     _print_tables(config, summary, rows, title)
     for label, sd in spread.items():
         value = summary["metrics"] if label == summary["fusion"] else summary["singles"][label]["metrics"]
@@ -204,10 +221,6 @@ def print_evaluation(folder: RunFolder, result: Mapping[str, Any], seconds: floa
 def _goodbye(folder: RunFolder) -> None:
     console.print(f"\nRun folder: [bold]{folder.path}[/bold]", soft_wrap=True)
     console.print(f"Next:       crossfade evaluate run={folder.path}", soft_wrap=True, highlight=False)
-
-
-def _better(summary: Mapping[str, Any]) -> str:
-    return "max" if summary["higher_is_better"] else "min"
 
 
 def _show(value: float | None) -> str:

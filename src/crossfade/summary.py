@@ -19,19 +19,22 @@ from crossfade.targets.multiclass import MultiClass
 
 
 def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: Scored) -> dict[str, Any]:
-    """Plain data: metrics, the main one with its interval over test groups, chance, Bayes bound, sizes."""
+    """Plain data: metrics, each target's main one with its interval over test groups, chance, Bayes bound, sizes."""
     first = config.task.targets[0]
     target = model.targets[first]
     assert isinstance(target, Target)
     chance: dict[str, float] = {}
+    intervals: dict[str, list[float] | None] = {}
     references: dict[str, dict[str, float | None]] = {}
     for name, other in model.targets.items():
         assert isinstance(other, Target)
         truth = scored.truth[name]
+        intervals[f"{name}/{other.main}"] = main_interval(other, scored, name)
         chance |= _named(name, compute_metrics(other, other.chance(truth), truth))
         for rule, prediction in other.references(truth).items():
             found = _named(name, compute_metrics(other, prediction, truth))
             references.setdefault(rule, {}).update({key: _plain(value) for key, value in found.items()})
+    main = f"{first}/{target.main}"
     bound = data.source.bayes(first, sorted(config.task.modalities))
     fixed = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     return {
@@ -40,10 +43,11 @@ def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: S
         "modalities": list(config.task.modalities),
         "fusion": config.fusion["_target_"].rsplit(".", 1)[-1].lower(),
         "alpha": learned_alpha(model) or config.fusion.get("alpha"),
-        "main": f"{first}/{target.main}",
+        "main": main,
         "higher_is_better": target.direction(target.main) == "max",
         "metrics": {name: _plain(value) for name, value in scored.metrics.items()},
-        "interval": main_interval(target, scored, first),
+        "interval": intervals[main],
+        "intervals": intervals,
         "chance": {name: _plain(value) for name, value in chance.items()},
         "references": references,
         "bound": None if bound is None else {"value": bound.value, "low": bound.low, "high": bound.high},
@@ -73,7 +77,7 @@ def main_interval(target: Target, scored: Scored, name: str) -> list[float] | No
 
     try:
         if each is None:
-            found = bootstrap(value, [np.arange(len(truth))], groups)
+            found = bootstrap(value, [np.arange(len(truth))], groups, resamples=target.resamples)
         else:
             counts = ~each.isnan().numpy()
             found = bootstrap(np.mean, [each.double().numpy()[counts]], groups[counts])

@@ -47,6 +47,23 @@ def test_all_metrics_of_a_target_fit_80_columns_uncut():
     assert "best single" not in text  # there is none
 
 
+def test_many_metrics_stand_below_each_other():
+    names = [f"d/metric_{i}" for i in range(12)]
+    rows = [
+        Row("weighted", "fused", dict.fromkeys(names, 0.5), {names[3]: (0.4, 0.6)}),
+        Row("ct", "single", dict.fromkeys(names, 0.7)),
+        Row("note", "single", dict.fromkeys(names, 0.6)),
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(results_table(rows, names, names[3], "title", better="min"))
+    lines = console.export_text().splitlines()
+    first = next(line for line in lines if "metric" in line)
+    assert first.split() == ["metric", "3", ".500", ".700", ".600"]
+    assert "[.400, .600]" in lines[lines.index(first) + 1]
+    assert any("note *" in line for line in lines)  # the smallest is best
+    assert sum("metric" in line for line in lines) == 12
+
+
 def test_markdown_has_the_same_numbers():
     lines = to_markdown(ROWS, ["d/f1", MAIN], MAIN).splitlines()
     assert lines[0] == "| | balanced accuracy | f1 |"

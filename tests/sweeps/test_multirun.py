@@ -83,7 +83,7 @@ def test_a_sweep_goes_where_the_user_says(jobs: list) -> None:
 
 def test_folder_names_are_bounded_and_safe(jobs: list) -> None:
     long = "task.modalities=[ct,ultrasound],[ct,mri,ultrasound,note,vitals]"
-    assert outcome("-m", long, "encoder.text.dropout=0.125", "data.source={patients: 20},{patients: 30}") == 0
+    assert outcome("-m", long, "encoder.text.dropout=0.125", "data.source={samples: 20},{samples: 30}") == 0
     assert len(jobs) == 4
     for _, folder, _ in jobs:
         assert len(folder.name) <= 80

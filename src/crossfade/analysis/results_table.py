@@ -10,6 +10,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+ABREAST = 8  # metrics that fit beside each other
+STYLES = {"fused": "bold", "reference": "dim", "chance": "dim", "bound": "dim"}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -24,22 +27,36 @@ class Row:
 def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title: str, better: str = "max") -> Table:
     """Rows in the order given; the main metric first, with its interval; the best single modality marked.
 
-    `better`: "max" or "min", of the main metric.
+    `better`: "max" or "min", of the main metric. More metrics than a terminal is wide stand below each other.
     """
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("", no_wrap=True)
-    for metric in _ordered(metrics, main):
-        heading = _heading(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
-        widest = max(map(len, heading.split()))
-        table.add_column(heading, justify="right", min_width=widest, no_wrap=metric == main)
     best = best_single(rows, main, better)
     notes = ["* best single modality"] * (best is not None)
     notes += ["[95 % interval over test groups]"] * any(main in row.interval for row in rows)
     table.caption, table.caption_justify = escape("; ".join(notes)), "left"
+    if len(metrics) > ABREAST:
+        return _tall(table, rows, metrics, main, best)
+    for metric in _ordered(metrics, main):
+        heading = _heading(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
+        widest = max(map(len, heading.split()))
+        table.add_column(heading, justify="right", min_width=widest, no_wrap=metric == main)
     for row in rows:
-        style = {"fused": "bold", "reference": "dim", "chance": "dim", "bound": "dim"}.get(row.role, "")
+        style = STYLES.get(row.role, "")
         cells = [_cell(row, metric, metric == main) for metric in _ordered(metrics, main)]
         table.add_row(_label(row, best), *cells, style=style, end_section=row.role == "fused")
+    return table
+
+
+def _tall(table: Table, rows: Sequence[Row], metrics: Sequence[str], main: str, best: Row | None) -> Table:
+    """A column per row, a line per metric; the intervals of the main one on a line of their own."""
+    for row in rows:
+        table.add_column(_label(row, best), justify="right", style=STYLES.get(row.role, ""))
+    for metric in _ordered(metrics, main):
+        first = metric == main
+        table.add_row(_heading(metric), *(_cell(row, metric, False) for row in rows), style="bold" if first else "")
+        if first and any(main in row.interval for row in rows):
+            table.add_row("", *(_span(row.interval.get(main)) for row in rows), end_section=True)
     return table
 
 
@@ -81,6 +98,10 @@ def _cell(row: Row, metric: str, with_interval: bool) -> str:
     low, high = row.interval.get(metric, (0.0, 0.0))
     interval = f" [{short(low)}, {short(high)}]" if with_interval and low < high else ""
     return short(row.values[metric]) + interval
+
+
+def _span(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else escape(f"[{short(ends[0])}, {short(ends[1])}]")
 
 
 def short(value: float, digits: int = 3) -> str:

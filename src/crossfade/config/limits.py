@@ -52,7 +52,7 @@ LIMITS: dict[str, Limit] = {
     "class_weights": choice("none", "balanced"),
     "grid": at_least(1),
     # sources
-    "patients": at_least(10),
+    "samples": at_least(10),
     "informativeness": SHARE,  # these three: a number, or one per modality
     "noise": at_least(0),
     "missing": RATE_OF_LOSS,

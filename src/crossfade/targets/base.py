@@ -67,6 +67,7 @@ class Target(nn.Module):
     main: ClassVar[str]  # the metric that a run is judged by
     lower_is_better: ClassVar[tuple[str, ...]] = ()  # of the metrics
     form: ClassVar[str]  # of the truth in a manifest's cells, one of `data.manifest_truth.FORMS`
+    resamples: ClassVar[int] = 1000  # of the main metric's interval, where it is not a mean over the samples
     jitter: ClassVar[float] = 0.0  # sd of the noise on the standardised inputs that `stability` looks at; 0: none
 
     def __init__(self, spec: TargetSpec, fitted: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def source(names=MODALITIES, **fields):
 
 @pytest.fixture(scope="module")
 def states():
-    return source(patients=1).state(np.arange(10_000))
+    return source(samples=1).state(np.arange(10_000))
 
 
 def bound(names, **fields):
@@ -68,7 +68,7 @@ def test_the_bayes_classifier_of_the_evidence_reaches_the_bound(states, names):
 
 def test_the_bound_with_missing_modalities_is_reached_by_the_bayes_classifier_of_what_is_there():
     n, names, missing = 4000, ("ct", "note", "vitals"), {"ct": 0.5, "note": 0.4, "vitals": 0.3}
-    built = source(names, patients=n, missing=missing, informativeness={"ct": 0.8})
+    built = source(names, samples=n, missing=missing, informativeness={"ct": 0.8})
     state, present = built.state(np.arange(n)), built.frame().present
     tables = {**TABLES, "ct": likelihood("ct", 0.8)}
     posterior = np.ones((len(DIAGNOSES), n))

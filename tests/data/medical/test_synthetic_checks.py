@@ -36,8 +36,8 @@ def test_a_number_is_for_all_a_mapping_for_some_and_none_for_the_default():
         ({"informativeness": "high"}, ["data.source.informativeness='high'"]),
         ({"missing": 1.0}, ["data.source.missing=1.0", "[0, 1)"]),
         ({"missing": {"ct": True}}, ["data.source.missing.ct=True"]),
-        ({"patients": 0}, ["data.source.patients=0", "≥ 1"]),
-        ({"patients": 2.5}, ["data.source.patients=2.5"]),
+        ({"samples": 0}, ["data.source.samples=0", "≥ 1"]),
+        ({"samples": 2.5}, ["data.source.samples=2.5"]),
         ({"seed": -1}, ["seed=-1"]),
         ({"modalities": {}}, ["task.modalities is empty"]),
         ({"modalities": {"notes": NOTE["note"]}}, ["'notes'", 'Did you mean "note"?']),
@@ -65,5 +65,5 @@ def test_all_problems_of_a_knob_are_told_at_once():
 
 
 def test_some_columns_may_be_chosen():
-    built = build(table(column=["afp", "sex"], categorical=["sex"]), patients=2)
+    built = build(table(column=["afp", "sex"], categorical=["sex"]), samples=2)
     assert list(built.read(0)["vitals"]) == ["afp", "sex"]

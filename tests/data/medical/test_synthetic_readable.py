@@ -22,7 +22,7 @@ def accuracy(model, x, y):
 
 
 def test_bag_of_words_and_logistic_regression_find_the_patterns():
-    source = SyntheticPatients(SPECS, {}, 0, patients=ALL)
+    source = SyntheticPatients(SPECS, {}, 0, samples=ALL)
     evidence = source.state(np.arange(ALL)).evidence
     samples = [source.read(i) for i in range(ALL)]
     words = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=300))

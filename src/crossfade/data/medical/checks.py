@@ -15,10 +15,10 @@ KINDS = {"ct": "image", "mri": "image", "ultrasound": "image", "note": "text", "
 TARGETS = {"diagnosis": "multiclass", "findings": "multilabel"}
 
 
-def check_numbers(patients: Any, seed: Any) -> None:
+def check_numbers(samples: Any, seed: Any) -> None:
     """`patients` is a whole number ≥ 1 and `seed` one ≥ 0; else UserError."""
     problems = []
-    for key, value, low in (("data.source.patients", patients, 1), ("seed", seed, 0)):
+    for key, value, low in (("data.source.samples", samples, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             problems.append(f"{key}={value!r} must be a whole number ≥ {low}.")
     if problems:

@@ -56,7 +56,7 @@ class SyntheticPatients:
     Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
     T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
     `vitals.UNITS`). Targets: `diagnosis` (multiclass) and `findings` (multilabel, all modalities' findings).
-    Patient i depends on `seed` and i alone, and is the same whatever `patients`, order or processes.
+    Patient i depends on `seed` and i alone, and is the same whatever `samples`, order or processes.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
       informativeness  λ in [0, 1], default 1: p(e | c) ← λ p(e | c) + (1 − λ) p(e); 0 leaves chance
@@ -72,17 +72,17 @@ class SyntheticPatients:
         modalities: dict[str, ModalitySpec],
         targets: dict[str, TargetSpec],
         seed: int,
-        patients: int = 2000,
+        samples: int = 2000,
         informativeness: float | Mapping[str, float] | None = None,
         noise: float | Mapping[str, float] | None = None,
         missing: float | Mapping[str, float] | None = None,
         cache: bool = True,
     ) -> None:
-        check_numbers(patients, seed)
+        check_numbers(samples, seed)
         check_modalities(modalities, IMAGES)
         check_targets(targets)
         self.modalities, self.targets = dict(modalities), dict(targets)
-        self.seed, self.patients, self.cache = int(seed), int(patients), cache
+        self.seed, self.samples, self.cache = int(seed), int(samples), cache
         self.informativeness = per_modality("informativeness", informativeness)
         self.noise = per_modality("noise", noise)
         self.missing = per_modality("missing", missing)
@@ -94,20 +94,20 @@ class SyntheticPatients:
     def frame(self) -> Frame:
         """Ids P00000 …, one group per patient, presence and truth; no split: whoever uses it splits by group."""
         if self._frame is None:
-            state = self.state(np.arange(self.patients))
-            ids = [f"P{i:05d}" for i in range(self.patients)]
+            state = self.state(np.arange(self.samples))
+            ids = [f"P{i:05d}" for i in range(self.samples)]
             truth: dict[str, Sequence[Any]] = {}
             if "diagnosis" in self.targets:
                 truth["diagnosis"] = [DIAGNOSES[c] for c in state.diagnosis]
             if "findings" in self.targets:
-                truth["findings"] = [self._findings(state, i) for i in range(self.patients)]
+                truth["findings"] = [self._findings(state, i) for i in range(self.samples)]
             self._frame = Frame(ids=ids, groups=ids, present=self._presence(state), truth=truth)
         return self._frame
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
         """Raw values of the modalities that patient `index` has; the first call renders or loads them all."""
-        if not 0 <= index < self.patients:
-            raise IndexError(f"there is no patient {index}: the source has {self.patients}")
+        if not 0 <= index < self.samples:
+            raise IndexError(f"there is no patient {index}: the source has {self.samples}")
         present = self.frame().present[index]
         return {
             name: self._value(name, index)
@@ -135,7 +135,7 @@ class SyntheticPatients:
         """Hash of the generator's version, seed, knobs and specs: of all that determines the samples."""
         return _hash(
             seed=self.seed,
-            patients=self.patients,
+            patients=self.samples,
             modalities={m: spec.model_dump(include={"size", "column"}) for m, spec in self.modalities.items()},
             informativeness=self.informativeness,
             noise=self.noise,
@@ -179,7 +179,7 @@ class SyntheticPatients:
         return self._values[name]
 
     def _notes(self) -> list[str]:
-        indices = np.arange(self.patients)
+        indices = np.arange(self.samples)
         state, names = self.state(indices), patterns("note")
         return [
             note.write(names[state.evidence["note"][i]], *state.person[i][:2], self.noise["note"], rng)
@@ -187,7 +187,7 @@ class SyntheticPatients:
         ]
 
     def _vitals(self) -> list[dict[str, float | str | None]]:
-        indices = np.arange(self.patients)
+        indices = np.arange(self.samples)
         state, names = self.state(indices), patterns("vitals")
         rows = []
         for i, rng in enumerate(generators(self.seed, indices, "vitals")):
@@ -197,22 +197,22 @@ class SyntheticPatients:
 
     def _images(self, name: str) -> np.ndarray:
         size = self.modalities[name].size
-        shape = (self.patients, IMAGES[name], size, size)
+        shape = (self.samples, IMAGES[name], size, size)
         if not self.cache:
             return self._render_all(name)
         knobs = {"informativeness": self.informativeness[name], "noise": self.noise[name]}
-        key = _hash(modality=name, seed=self.seed, patients=self.patients, size=size, **knobs)
+        key = _hash(modality=name, seed=self.seed, patients=self.samples, size=size, **knobs)
         path = cache_folder() / "medical" / f"{name}-{key}.npz"
         return cached(path, shape, lambda: self._render_all(name))
 
     def _render_all(self, name: str) -> np.ndarray:
         """All patients' images of one modality, float16 (N, C, H, W), block by block in threads."""
         start = time.perf_counter()
-        blocks = [np.arange(first, first + BLOCK) for first in range(0, self.patients, BLOCK)]
+        blocks = [np.arange(first, first + BLOCK) for first in range(0, self.samples, BLOCK)]
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             images = np.concatenate(list(pool.map(lambda block: self._render(name, block), blocks)))
-        log.info("Rendered %s of %d patients in %.1f s", name, self.patients, time.perf_counter() - start)
-        return images[: self.patients]
+        log.info("Rendered %s of %d patients in %.1f s", name, self.samples, time.perf_counter() - start)
+        return images[: self.samples]
 
     def _render(self, name: str, indices: np.ndarray) -> np.ndarray:
         size, noise = self.modalities[name].size, self.noise[name]
