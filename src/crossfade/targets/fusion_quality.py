@@ -38,7 +38,9 @@ def ssim(image: Tensor, other: Tensor) -> Tensor:
 def sobel(image: Tensor) -> tuple[Tensor, Tensor]:
     """Derivatives along x and y by Sobel's operator, (…, H, W) each; the border is repeated."""
     flat = pad(image.flatten(0, -3).unsqueeze(1), (1, 1, 1, 1), mode="replicate")
-    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=image.dtype, device=image.device)
+    kernel = torch.tensor(
+        [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=image.dtype, device=image.device
+    )
     found = conv2d(flat, torch.stack([kernel, kernel.T]).unsqueeze(1))
     return found[:, 0].reshape(image.shape), found[:, 1].reshape(image.shape)
 

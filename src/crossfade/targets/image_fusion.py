@@ -114,7 +114,9 @@ class ImageFusion(Target):
         sources, fused = truth.nan_to_num(0.0), output.float().sigmoid()
         similar = torch.stack([ssim(fused, source) for source in sources.unbind(1)]).mean(0)
         bright = (fused - sources.amax(1)).abs().mean((1, 2))
-        each = self.structure * (1 - similar) + self.edges * (1 - edge_transfer(fused, sources)) + self.intensity * bright
+        each = (
+            self.structure * (1 - similar) + self.edges * (1 - edge_transfer(fused, sources)) + self.intensity * bright
+        )
         return (each * known).sum() / known.sum().clamp(min=1)
 
     def prediction(self, output: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "crossfade"
 
 
-def load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+def load(path: Path, shape: tuple[int, ...], dtype: type = np.float16) -> np.ndarray | None:
     """The array in `path`, or None where there is none that can be trusted (zip's CRC, shape and type are checked)."""
     if not path.exists():
         return None
@@ -35,7 +35,7 @@ def load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     except BROKEN as fault:
         log.warning("The cached images in %s cannot be read (%s); they are made anew.", path, fault)
         return None
-    if array.shape != shape or array.dtype != np.float16:
+    if array.shape != shape or array.dtype != dtype:
         log.warning("The cached images in %s have shape %s, not %s; they are made anew.", path, array.shape, shape)
         return None
     return array
@@ -58,9 +58,9 @@ def save(path: Path, array: np.ndarray) -> None:
             Path(beside).unlink(missing_ok=True)
 
 
-def cached(path: Path, shape: tuple[int, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
-    """What `load` finds, else what `make` gives, saved for the next time; float16 of this shape."""
-    array = load(path, shape)
+def cached(path: Path, shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: type = np.float16) -> np.ndarray:
+    """What `load` finds, else what `make` gives, saved for the next time; of this shape and type."""
+    array = load(path, shape, dtype)
     if array is None:
         array = make()
         save(path, array)

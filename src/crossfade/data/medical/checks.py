@@ -8,11 +8,18 @@ from typing import Any
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
 
+from .anatomy import FIELD_MM
+from .planes import CLASSES, SOURCES
 from .tables import MODALITIES
 from .vitals import CATEGORICAL, COLUMNS, UNITS
 
 KINDS = {"ct": "image", "mri": "image", "ultrasound": "image", "note": "text", "vitals": "table"}
-TARGETS = {"diagnosis": "multiclass", "findings": "multilabel"}
+TARGETS = {
+    "diagnosis": "multiclass",
+    "findings": "multilabel",
+    "image_fusion": "image_fusion",
+    "guidance": "segmentation",
+}
 
 
 def check_numbers(samples: Any, seed: Any) -> None:
@@ -45,8 +52,8 @@ def check_modalities(modalities: Mapping[str, ModalitySpec], channels: Mapping[s
         raise UserError(*problems)
 
 
-def check_targets(targets: Mapping[str, TargetSpec]) -> None:
-    """Targets are `diagnosis` (multiclass) and `findings` (multilabel); else UserError with all problems."""
+def check_targets(targets: Mapping[str, TargetSpec], modalities: Mapping[str, ModalitySpec]) -> None:
+    """Names and kinds are those of `TARGETS`, and what the dense ones say is so; else UserError with all problems."""
     problems = []
     for name, spec in targets.items():
         if name not in TARGETS:
@@ -56,8 +63,38 @@ def check_targets(targets: Mapping[str, TargetSpec]) -> None:
             )
         elif spec.kind != TARGETS[name]:
             problems.append(f"target.{name}.kind={spec.kind}: it must be {TARGETS[name]}.")
+        elif name == "guidance":
+            problems += _guidance_problems(spec)
+        elif name == "image_fusion":
+            problems += _fusion_problems(spec, modalities)
     if problems:
         raise UserError(*problems)
+
+
+def _guidance_problems(spec: TargetSpec) -> list[str]:
+    problems = []
+    if tuple(spec.classes or ()) != CLASSES:
+        problems.append(f"target.guidance.classes={spec.classes}: the masks hold {list(CLASSES)}.")
+    size, spacing = spec.own["size"], spec.own["spacing"]
+    if abs(spacing * size - FIELD_MM) > 0.01 * FIELD_MM:
+        problems.append(
+            f"target.guidance.spacing={spacing}: the field is {FIELD_MM:g} mm wide, so with "
+            f"target.guidance.size={size} it must be {FIELD_MM / size:.4g} mm per pixel."
+        )
+    return problems
+
+
+def _fusion_problems(spec: TargetSpec, modalities: Mapping[str, ModalitySpec]) -> list[str]:
+    problems = []
+    if tuple(spec.own["sources"] or ()) != SOURCES:
+        problems.append(f"target.image_fusion.sources={spec.own['sources']}: they must be {list(SOURCES)}.")
+    for name in SOURCES:
+        if name in modalities and modalities[name].size != spec.own["size"]:
+            problems.append(
+                f"target.image_fusion.size={spec.own['size']}: must be modality.{name}.size={modalities[name].size}, "
+                "since the fused image is compared with it pixel by pixel."
+            )
+    return problems
 
 
 def table_columns(spec: ModalitySpec) -> list[str]:

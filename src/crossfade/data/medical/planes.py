@@ -1,0 +1,38 @@
+"""The dense truths of the axial slice: where lesion and vena cava are, and what CT and MRI show of it in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import anatomy
+from .draws import Uniforms, generators
+from .lesion import region
+
+CLASSES = ("lesion", "vena cava")  # 1, 2 in the masks; 0 is everything else
+SOURCES = ("ct", "mri")  # of the fused image
+# source → channel of the modality, and the values that become 0 and 1: the abdomen's window in HU; T2-weighted signal
+SHOWN = {"ct": (0, -160.0, 240.0), "mri": (1, 0.0, 0.5)}
+
+
+def masks(seed: int, indices: np.ndarray, size: int) -> np.ndarray:
+    """Masks (B, size, size) of `CLASSES`, uint8, over the field of view: what covers at least half of a pixel.
+
+    The lesion as it is painted, whatever each modality shows of it; the vena cava where the lesion leaves it.
+    """
+    scene = anatomy.axial_slice(Uniforms(generators(seed, indices, "anatomy"), anatomy.ANATOMY_UNIFORMS), size)
+    cava = next(layer for layer in scene.layers if layer.name == "vena cava")
+    found = np.zeros(scene.r.shape, np.uint8)
+    found[cava.window][cava.mask >= 0.5] = 2
+    found[region("whole", scene, np.arange(len(indices))) >= 0.5] = 1
+    return found
+
+
+def shown(images: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What `SOURCES` show, float32 (2, H, W) in [0, 1], from the raw images (C, H, W) of one patient."""
+    rows = []
+    for name in SOURCES:
+        channel, low, high = SHOWN[name]
+        rows.append((images[name][channel].astype(np.float32) - low) / (high - low))
+    return np.clip(np.stack(rows), 0, 1).astype(np.float32)
