@@ -19,7 +19,7 @@ class GridDecoder(nn.Module):
     several modalities (K = M·g², as attention fusion leaves them) are averaged cell by cell over those that count.
     """
 
-    def __init__(self, width: int, grid: int, size: int, outputs: int, hidden: int = 16) -> None:
+    def __init__(self, width: int, grid: int, size: int, outputs: int, hidden: int = 8) -> None:
         super().__init__()
         scale = size // grid
         self.cells, self.grid = grid * grid, grid

@@ -22,17 +22,25 @@ def ssim(image: Tensor, other: Tensor) -> Tensor:
     windows that lie in the image; the window is an 11 × 11 Gaussian with σ = 1.5 (Wang et al. 2004,
     doi:10.1109/TIP.2003.819861, eq. 13). Differentiable. Smaller images than the window have none.
     """
-    offset = torch.arange(WINDOW, device=image.device, dtype=image.dtype) - WINDOW // 2
-    line = torch.exp(-(offset**2) / (2 * SIGMA**2))
-    line = (line / line.sum()).expand(5, 1, 1, WINDOW)
+    down, across = (_gaussian(length, image) for length in image.shape[1:])
     stack = torch.stack([image, other, image * image, other * other, image * other], 1)
-    blurred = conv2d(conv2d(stack, line, groups=5), line.transpose(-1, -2), groups=5)
+    blurred = down @ stack @ across.T
     mean_x, mean_y, square_x, square_y, product = blurred.unbind(1)
     var_x, var_y = square_x - mean_x**2, square_y - mean_y**2
     covariance = product - mean_x * mean_y
     light = (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
     structure = (2 * covariance + 0.03**2) / (var_x + var_y + 0.03**2)
     return (light * structure).mean((1, 2))
+
+
+def _gaussian(length: int, like: Tensor) -> Tensor:
+    """The window at each of its places along a line, (length − 10, length): as a matrix quicker than a convolution."""
+    offset = torch.arange(WINDOW, device=like.device, dtype=like.dtype) - WINDOW // 2
+    window = torch.exp(-(offset**2) / (2 * SIGMA**2))
+    places = torch.arange(length - WINDOW + 1, device=like.device)[:, None]
+    column = torch.arange(length, device=like.device) - places
+    inside = (column >= 0) & (column < WINDOW)
+    return torch.where(inside, (window / window.sum())[column.clamp(0, WINDOW - 1)], 0.0)
 
 
 def sobel(image: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class ImageFusion(Target):
         spec: TargetSpec,
         fitted: dict[str, Any],
         width: int,
-        grid: int = 12,
+        grid: int = 8,
         size: int = 48,
         sources: Sequence[str] | None = None,
         structure: float = 1.0,

@@ -47,7 +47,7 @@ class Segmentation(Target):
         spec: TargetSpec,
         fitted: dict[str, Any],
         width: int,
-        grid: int = 12,
+        grid: int = 8,
         size: int = 96,
         spacing: float = 1.0,
         lesion: str | None = None,

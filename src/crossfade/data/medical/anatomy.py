@@ -155,6 +155,7 @@ def axial_slice(u: Uniforms, size: int) -> Slice:
     for _ in range(4):  # hepatic and portal veins
         vein = (place(-85, -15), place(-45, 20), u.between(9, 22), u.between(2.5, 4.5), u.between(-1.4, 1.4))
         add("blood", *vein, within=liver)
+        layers[-1] = replace(layers[-1], name="vein")
 
     pancreas = (place(8, 22), place(-12, -2), place(28, 38), place(8, 11), u.between(-0.5, -0.1))
     add("pancreas", *pancreas, within=1 - liver)
@@ -180,8 +181,7 @@ def axial_slice(u: Uniforms, size: int) -> Slice:
     add("marrow", none, front, 18 * scale, 14.5 * scale)
     add("fluid", none, back + 1 * scale, 10 * scale, 8 * scale)  # spinal canal
     add("blood", place(8, 16), front - 29 * scale, place(10, 12.5), place(10, 12.5))  # aorta
-    add("blood", place(-30, -22), front - 26 * scale, place(12, 15), place(9, 12))
-    layers[-1] = replace(layers[-1], name="vena cava")
+    add("blood", place(-30, -22), front - 26 * scale, place(12, 15), place(9, 12))  # vena cava
 
     dx = grid.axis[None, None, :] - lesion.x[:, None, None].astype(np.float32)
     dy = grid.axis[None, :, None] - lesion.y[:, None, None].astype(np.float32)
