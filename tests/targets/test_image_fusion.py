@@ -34,7 +34,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
     output, truth = torch.randn(3, 16, 16), encoded(TRUTHS)
     fused = output.sigmoid()
     terms = {
-        "structure": 1 - (ssim(fused, truth[:, 0]) + ssim(fused, truth[:, 1])) / 2,
+        "structure": (((1 - ssim(fused, truth[:, 0])) ** 2 + (1 - ssim(fused, truth[:, 1])) ** 2) / 2).sqrt(),
         "edges": 1 - edge_transfer(fused, truth),
         "intensity": (fused - truth.max(1).values).abs().mean((1, 2)),
     }
