@@ -95,14 +95,13 @@ class TimmEncoder(Encoder):
 
     def _tokens(self, x: Tensor) -> Tensor:
         if self.grid is not None:
-            maps = [on_grid(features, self.grid) for features in (x, *self.body(x))]
-            return torch.cat(maps, 1).flatten(2).transpose(1, 2)
+            widths = self.body.feature_info.channels()  # type: ignore[union-attr, operator]
+            maps = [_channels_first(features, width) for features, width in zip(self.body(x), widths, strict=True)]
+            return torch.cat([on_grid(features, self.grid) for features in (x, *maps)], 1).flatten(2).transpose(1, 2)
         features = self.body.forward_features(x)  # type: ignore[operator]
-        if features.ndim == 4:  # (B, D, H, W), or (B, H, W, D) in some families
-            width = self.body.num_features
-            if features.shape[1] != width and features.shape[-1] == width:
-                return features.flatten(1, 2)
-            return features.flatten(2).transpose(1, 2)
+        if features.ndim == 4:
+            width: Any = self.body.num_features
+            return _channels_first(features, width).flatten(2).transpose(1, 2)
         return features[:, getattr(self.body, "num_prefix_tokens", 0) :]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,6 +109,12 @@ class TimmEncoder(Encoder):
         if self.pool == "mean" and self.grid is None:
             tokens = tokens.mean(1, keepdim=True)
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)
+
+
+def _channels_first(features: Tensor, width: int) -> Tensor:
+    """(B, D, H, W), which some families give as (B, H, W, D)."""
+    last = features.shape[1] != width and features.shape[-1] == width
+    return features.movedim(-1, 1) if last else features
 
 
 def on_grid(features: Tensor, grid: int) -> Tensor:
