@@ -26,6 +26,12 @@ def at_least(low: float) -> Limit:
     return Limit(f"at least {low:g}", lambda value: _number(value) and value >= low)
 
 
+def _are_quantiles(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) < 3 or not all(map(_number, value)):
+        return False
+    return value == sorted(set(value)) and 0.5 in value and value[0] > 0 and value[-1] < 1
+
+
 ABOVE_ZERO = Limit("above 0", lambda value: _number(value) and value > 0)
 SHARE = Limit("in [0, 1]", lambda value: _number(value) and 0 <= value <= 1)
 RATE_OF_LOSS = Limit("in [0, 1)", lambda value: _number(value) and 0 <= value < 1)
@@ -45,9 +51,13 @@ LIMITS: dict[str, Limit] = {
     "patch": at_least(1),
     "cells": at_least(1),
     "fine": at_least(1),
+    "stride": at_least(1),
     "mels": at_least(1),
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,
+    "level": choice("fixed", "own"),
+    "shift": SHARE,
+    "mask": SHARE,
     "vocabulary": at_least(100),
     # targets
     "label_smoothing": RATE_OF_LOSS,
@@ -66,6 +76,12 @@ LIMITS: dict[str, Limit] = {
     "ego_length": ABOVE_ZERO,
     "ego_width": ABOVE_ZERO,
     "overhang": at_least(0),
+    "detection": SHARE,
+    "period_s": ABOVE_ZERO,
+    "hours": at_least(1),
+    "quantiles": Limit("three numbers or more between 0 and 1, ascending, with 0.5 among them", _are_quantiles),
+    "occupancy_weight": at_least(0),
+    "tolerance": at_least(0),
     # sources
     "samples": at_least(10),
     "informativeness": SHARE,  # these three: a number, or one per modality
