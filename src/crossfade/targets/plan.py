@@ -65,8 +65,8 @@ class Plan(Target):
       road       (R, R) raster over `extent`: above 0 where one may drive; row 0 farthest ahead, column 0 leftmost
       pose       (4,) x, y, heading of the vehicle in the world, time in s;  drive, frame  whole numbers
 
-    ŷ = mean + Q·(s ⊙ o): polynomials of `degree` in time (`smooth`) about the training split's mean path, s the scale of
-    their coefficients there. Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
+    ŷ = mean + Q·(s ⊙ o): polynomials of `degree` in time (`smooth`) about the training split's mean path, s the scale
+    of their coefficients there. Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
 
     Metrics, all the lower the better. accuracy_l2: |ŷ_t − y_t| in m averaged over the path, accuracy_l2_1s …: at that
     second. safety_collision, safety_off_road: share of samples in which the planned vehicle's box overlaps an agent
