@@ -208,6 +208,15 @@ def test_frames_of_other_drives_and_gaps_do_not_pair():
     assert paired.tolist() == [False, False, True, True, False]
 
 
+def test_the_driven_path_is_the_yardstick_of_comfort():
+    of = target()
+    truth = encoded(of, *turning(3))
+    driven = compute_metrics(of, of.references(truth)["as driven"], truth)
+    assert driven["accuracy_l2"] == 0
+    assert driven["comfort_lateral"] == pytest.approx(4.0 * 0.1, rel=0.01)  # v²/r
+    assert driven["stability_frames"] < 5e-3
+
+
 def test_stability_under_noise_is_the_mean_distance():
     of = target()
     a = path(straight(4.0), straight(5.0))

@@ -161,8 +161,11 @@ def test_columns_and_arrays():
     ("truths", "says"),
     [
         ([agents(), None], r"target\.y: no agent within extent=\[0, 32, -16, 16\] m in the training split"),
-        ([np.zeros((2, 3, 2))], r"row 1 has shape \(2, 3, 2\), expected \(A, 4, 2\): x, y \(m\) now and at 3 later"),
-        ([None, agents([[1, 1], [np.inf, 0], [0, 0], [0, 0]])], "row 2 holds infinite values"),
+        (
+            [np.zeros((2, 3, 2))],
+            r"training sample 1 has shape \(2, 3, 2\), expected \(A, 4, 2\): x, y \(m\) now and at 3 later",
+        ),
+        ([None, agents([[1, 1], [np.inf, 0], [0, 0], [0, 0]])], "training sample 2 holds infinite values"),
     ],
 )
 def test_faults_of_the_truth_are_named(truths, says):

@@ -18,7 +18,7 @@ from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import checked
+from crossfade.targets.birdseye import TRAINING, checked
 from crossfade.targets.mean_of import means_of
 from crossfade.targets.smooth import basis, scales
 
@@ -120,7 +120,7 @@ class Plan(Target):
 
     @staticmethod
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
-        known = [_waypoints(spec, i, truth) for i, truth in enumerate(truths) if truth is not None]
+        known = [_waypoints(spec, f"{TRAINING} {i + 1}", truth) for i, truth in enumerate(truths) if truth is not None]
         if len(known) < 2:
             raise UserError(f"target.{spec.name}: fewer than two known paths in the training split.")
         paths = np.stack(known).astype(np.float64)
@@ -142,10 +142,11 @@ class Plan(Target):
             if truth is None:
                 rows.append(None)
                 continue
-            waypoints = _waypoints(spec, i, truth)
+            place = f"row {i + 1}"
+            waypoints = _waypoints(spec, place, truth)
             agents, road = truth.get("agents"), truth.get("road")
             has = np.array([agents is not None, road is not None], dtype=np.float32)
-            agents = _agents(spec, i, np.zeros((0, steps, 5)) if agents is None else agents)
+            agents = _agents(spec, place, np.zeros((0, steps, 5)) if agents is None else agents)
             pose = np.asarray(truth.get("pose", [np.nan] * len(POSE)), dtype=np.float64)
             drive, origin = first.setdefault(truth.get("drive"), (len(first), pose))
             pose = pose - origin * [1, 1, 0, 1]  # world coordinates and clocks do not fit a float32
@@ -214,6 +215,10 @@ class Plan(Target):
         """The training split's mean path."""
         return self.mean.expand(len(truth), -1, -1)
 
+    def references(self, truth: Tensor) -> dict[str, Tensor]:
+        """The path as it was driven: what comfort and the agreement of frames amount to there."""
+        return {"as driven": self.parts(truth).waypoints}
+
     def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
         name = self.spec.name
         table: dict[str, Any] = {}
@@ -237,27 +242,27 @@ class Plan(Target):
         draw_plans(path, scene, self.extent, driven, planned, of.agents.numpy(), of.road.numpy())
 
 
-def _waypoints(spec: TargetSpec, row: int, truth: Any) -> np.ndarray:
+def _waypoints(spec: TargetSpec, place: str, truth: Any) -> np.ndarray:
     if not isinstance(truth, Mapping) or truth.get("waypoints") is None:
         raise UserError(
-            f"target.{spec.name}: the truth of row {row + 1} has no waypoints. It must be a mapping with waypoints, "
+            f"target.{spec.name}: the truth of {place} has no waypoints. It must be a mapping with waypoints, "
             "and agents, road, pose, drive and frame where they are known."
         )
     steps = spec.own["steps"]
-    path = checked(spec.name, row, truth["waypoints"], f"({steps}, 2): x, y in m", (steps, 2))
+    path = checked(spec.name, place, truth["waypoints"], f"({steps}, 2): x, y in m", (steps, 2))
     if np.isnan(path).any():
         raise UserError(
-            f"target.{spec.name}: the waypoints of row {row + 1} hold NaN. A path that is not known to its end is "
+            f"target.{spec.name}: the waypoints of {place} hold NaN. A path that is not known to its end is "
             "unknown: leave that sample's truth empty."
         )
     return path
 
 
-def _agents(spec: TargetSpec, row: int, agents: Any) -> np.ndarray:
+def _agents(spec: TargetSpec, place: str, agents: Any) -> np.ndarray:
     steps = spec.own["steps"]
     agents = np.asarray(agents, dtype=np.float32)
     agents = agents.reshape(0, steps, 5) if not agents.size else agents
-    return checked(spec.name, row, agents, f"(A, {steps}, 5): x, y, heading, length, width", (None, steps, 5))
+    return checked(spec.name, place, agents, f"(A, {steps}, 5): x, y, heading, length, width", (None, steps, 5))
 
 
 def _road(road: Any, side: int) -> np.ndarray:

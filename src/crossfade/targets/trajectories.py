@@ -16,7 +16,7 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import BirdsEyeHead, checked, gathered, pack
+from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, checked, gathered, pack
 from crossfade.targets.detection import plane_of
 from crossfade.targets.displacement import errors
 from crossfade.targets.mean_of import means_of
@@ -72,7 +72,9 @@ class Trajectories(Target):
 
     @staticmethod
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
-        known = [agents for agents in Trajectories._agents(spec, truths) if agents is not None and len(agents)]
+        known = [
+            agents for agents in Trajectories._agents(spec, truths, TRAINING) if agents is not None and len(agents)
+        ]
         if not known:
             raise UserError(
                 f"target.{spec.name}: no agent within extent={list(spec.own['extent'])} m in the training split. Check "
@@ -92,7 +94,7 @@ class Trajectories(Target):
         return pack(Trajectories._agents(spec, truths), (1 + spec.own["steps"], 2))
 
     @staticmethod
-    def _agents(spec: TargetSpec, truths: Sequence[Any]) -> list[np.ndarray | None]:
+    def _agents(spec: TargetSpec, truths: Sequence[Any], counted: str = "row") -> list[np.ndarray | None]:
         plane, steps = plane_of(spec), spec.own["steps"]
         found: list[np.ndarray | None] = []
         shape = f"(A, {1 + steps}, 2): x, y (m) now and at {steps} later moments"
@@ -100,7 +102,7 @@ class Trajectories(Target):
             if truth is None:
                 found.append(None)
                 continue
-            agents = checked(spec.name, i, truth, shape, (None, 1 + steps, 2))
+            agents = checked(spec.name, f"{counted} {i + 1}", truth, shape, (None, 1 + steps, 2))
             now = torch.from_numpy(agents[:, 0])
             found.append(agents[plane.inside(plane.place(now)).numpy()])
         return found
