@@ -207,7 +207,7 @@ class Forecast(Target):
         load = torch.where(day.load.isnan(), usual[..., self.middle], day.load)
         home = torch.where(day.occupied.isnan(), usual[..., -1], (day.occupied > 0).float())
         loads = load.unsqueeze(-1).expand(-1, -1, len(self.quantiles))
-        return {"perfect foresight": torch.cat([loads, home.unsqueeze(-1)], -1)}
+        return {"foresight": torch.cat([loads, home.unsqueeze(-1)], -1)}
 
     def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
         """kWh of the hours in all (the sum of the medians); `schedule` is a JSON list of the set-points in °C, hour by
