@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,12 @@ def encoder(name: str, seed: int = 0, option: str | None = None, **changes: Any)
         )
 
 
+@functools.cache
+def shared_encoder(name: str, seed: int, pool: str | None) -> Any:
+    """One encoder for many models, for tests that change no weight: building it costs more than running it."""
+    return encoder(name, seed, **({} if pool is None else {"pool": pool}))
+
+
 def model(
     modalities: tuple[str, ...] = ("camera", "note", "table"),
     fusion: str = "weighted",
@@ -96,10 +103,15 @@ def model(
     targets: tuple[str, ...] = ("kind", "signs", "size"),
     seed: int = 0,
     fusion_fields: dict[str, Any] | None = None,
+    shared: bool = False,
 ) -> FusionModel:
-    """A tiny FusionModel in evaluation mode, every component with a seed of its own."""
-    pool = {} if tokens == 1 else {"pool": "none"}
-    encoders = {name: encoder(name, seed, **pool) for name in modalities}
+    """A tiny FusionModel in evaluation mode, every component with a seed of its own.
+
+    `shared`: with the encoders of other models of this seed, for tests that change no weight and need no gradient.
+    """
+    pool = None if tokens == 1 else "none"
+    of = shared_encoder if shared else shared_encoder.__wrapped__
+    encoders = {name: of(name, seed, pool) for name in modalities}
     embeddings = {}
     for name in modalities:
         with seeded(seed, "embedding", name):

@@ -56,6 +56,9 @@ LIMITS: dict[str, Limit] = {
     "mels": at_least(1),
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,
+    "level": choice("fixed", "own"),
+    "shift": SHARE,
+    "mask": SHARE,
     "vocabulary": at_least(100),
     # targets
     "label_smoothing": RATE_OF_LOSS,
