@@ -200,7 +200,7 @@ class Forecast(Target):
         return usual.expand(len(truth), -1, -1)
 
     def references(self, truth: Tensor) -> dict[str, Tensor]:
-        """Where schedules are judged, what a forecast without error would save: the most that there is to save."""
+        """Where schedules are judged: what a forecast without error would save, without any discomfort."""
         if not self.heated:
             return {}
         day, usual = unpack(truth, self.hours), self.chance(truth)
