@@ -52,6 +52,7 @@ LIMITS: dict[str, Limit] = {
     "cells": at_least(1),
     "fine": at_least(1),
     "stride": at_least(1),
+    "frames": at_least(1),
     "mels": at_least(1),
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,
