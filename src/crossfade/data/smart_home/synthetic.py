@@ -98,9 +98,7 @@ class SyntheticHouseholds:
             state = self.state()
             groups = [f"H{h:04d}" for h in self.keys[:, 0]]
             ids = [f"{group}-{j}-{k}" for group, (_, j, k) in zip(groups, self.keys, strict=True)]
-            truth: dict[str, Sequence[Any]] = {
-                name: TRUTHS[name](*state)[: self.samples] for name in self.targets
-            }
+            truth: dict[str, Sequence[Any]] = {name: TRUTHS[name](*state)[: self.samples] for name in self.targets}
             self._frame = Frame(ids=ids, groups=groups, present=self._presence(), truth=truth)
         return self._frame
 
