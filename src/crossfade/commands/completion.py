@@ -54,6 +54,7 @@ def _query(line: str, commands: Sequence[str]) -> None:
             "evaluate": ["run", "checkpoint", "split"],
             "predict": ["run", "manifest", "output"],
             "compare": ["metric"],
+            "audit": ["run"],
         }
         keys = known.get(words[1], [])
         found = [f"{key}=" for key in keys]

@@ -34,7 +34,7 @@ def read_file(path: Path, spec: ModalitySpec) -> np.ndarray:
     if spec.kind == "series":
         return read_series(path)
     if spec.kind == "points":
-        return read_points(path)
+        return read_points(path, spec.channels if spec.channels >= 3 else None)  # fewer: not given
     raise ValueError(f"kind {spec.kind!r} is not read from files; kinds that are: {', '.join(FILE_KINDS)}")
 
 
