@@ -1,7 +1,7 @@
 """Spoken commands: a small grammar. What is meant is an intent and its slots; what is said may leave the room out.
 
-    "turn on the kitchen light"     named
-    "set the blinds to half"        not named: the room is where the speaker is
+"turn on the kitchen light"     named
+"set the blinds to half"        not named: the room is where the speaker is
 """
 
 from __future__ import annotations

@@ -50,9 +50,7 @@ def room_table() -> np.ndarray:
     return table
 
 
-def simulate(
-    homes: Households, daily: np.ndarray, trips: np.ndarray, steps: np.ndarray, pet: np.ndarray
-) -> Rhythm:
+def simulate(homes: Households, daily: np.ndarray, trips: np.ndarray, steps: np.ndarray, pet: np.ndarray) -> Rhythm:
     """From uniform numbers: `daily` (H, P, D, DAILY), `trips` (H, D, 2), `steps` (H, P, T, 3), `pet` (H, T, 3)."""
     exists = np.arange(PEOPLE) < homes.residents[:, None]
     out = _away(homes, daily) | _trips(trips)[:, None]

@@ -63,7 +63,9 @@ def tracks(segments: list[Segment], tract: float, tempo: float, frames: np.ndarr
     return out, float(start[-1])
 
 
-def synthesise(segments: list[Segment], voice: Voice, samples: int, begin: float, rng: np.random.Generator) -> np.ndarray:
+def synthesise(
+    segments: list[Segment], voice: Voice, samples: int, begin: float, rng: np.random.Generator
+) -> np.ndarray:
     """A waveform (samples,) at RATE in which these segments are spoken from `begin` s on; RMS 0.1 while it lasts."""
     count = -(-samples // HOP) + 1
     frames = np.arange(count) * HOP / RATE - begin  # s, of the frames' middles
