@@ -7,7 +7,20 @@ from crossfade.data.align import window
 from crossfade.data.smart_home import camera, commands, moments, rendering, sensors, series, truths, world
 from crossfade.data.smart_home.moments import EACH, PERIOD, STRETCHES, WINDOWS
 from crossfade.data.smart_home.names import (
-    AHEAD_H, EVENTS, GLASS, HALL, INTRUDER, LIVING, NOBODY, PER_DAY, PER_HOUR, PET, RESIDENT, ROOMS, STEP, STEPS,
+    AHEAD_H,
+    EVENTS,
+    GLASS,
+    HALL,
+    INTRUDER,
+    LIVING,
+    NOBODY,
+    PER_DAY,
+    PER_HOUR,
+    PET,
+    RESIDENT,
+    ROOMS,
+    STEP,
+    STEPS,
 )  # fmt: skip
 from crossfade.data.synthetic.draws import Uniforms
 
