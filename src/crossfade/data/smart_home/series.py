@@ -105,6 +105,6 @@ def weather(world: World, moments: Moments, rows: np.ndarray, noise: float, rngs
 
 
 def hourly(at: Callable[[np.ndarray], np.ndarray], step: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Means of the hours `first` … `last` − 1 from the beginning of `step` on, (B, last − first); `at`: index → values."""
+    """Means of the hours `first` … `last` − 1 from the beginning of `step` on, (B, hours); `at`: index → values."""
     index = step[:, None] + np.arange(first * PER_HOUR, last * PER_HOUR)
     return at(index).reshape(len(step), last - first, PER_HOUR).mean(axis=-1)
