@@ -50,11 +50,12 @@ def draw_alarms(score: Tensor, truth: Tensor, detection: float, period_s: float,
     first = first_alarms(score, truth, threshold)
     seen = first[first.isfinite()]
     if len(first):
-        mean = f"{float(seen.mean()):.3g} s from onset on average" if len(seen) else "none found"
-        right.set_title(f"{len(seen)} of {len(first)} episodes found, {mean}", loc="left")
+        mean = f", after {float(seen.mean()):.3g} s" if len(seen) else ""
+        right.set_title(f"{len(seen)} of {len(first)} episodes found{mean}", loc="left")
     right.set_xlabel("s since the onset")
     right.set_ylabel("score")
     right.set_ylim(0, 1)
+    right.set_xlim(left=0)
     right.legend(loc="lower right", labelcolor=INK)
     right.grid(axis="y")
     save(figure, path)

@@ -34,7 +34,7 @@ def first_alarms(score: Tensor, truth: Tensor, threshold: Tensor) -> Tensor:
     score, episode, since = score[there], truth[there, 1], truth[there, 2]
     late = torch.where(score >= threshold, since, float("inf"))
     names, number = episode.unique(return_inverse=True)
-    return torch.full((len(names),), float("inf")).scatter_reduce(0, number, late, "amin")
+    return late.new_full((len(names),), float("inf")).scatter_reduce(0, number, late, "amin")
 
 
 class AlarmScore(Metric):

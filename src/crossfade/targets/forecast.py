@@ -199,6 +199,16 @@ class Forecast(Target):
             usual = torch.cat([usual, self.share.cpu().unsqueeze(-1)], -1)
         return usual.expand(len(truth), -1, -1)
 
+    def references(self, truth: Tensor) -> dict[str, Tensor]:
+        """Where schedules are judged, what a forecast without error would save: the most that there is to save."""
+        if not self.heated:
+            return {}
+        day, usual = unpack(truth, self.hours), self.chance(truth)
+        load = torch.where(day.load.isnan(), usual[..., self.middle], day.load)
+        home = torch.where(day.occupied.isnan(), usual[..., -1], (day.occupied > 0).float())
+        loads = load.unsqueeze(-1).expand(-1, -1, len(self.quantiles))
+        return {"perfect foresight": torch.cat([loads, home.unsqueeze(-1)], -1)}
+
     def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
         """kWh of the hours in all (the sum of the medians); `schedule` is a JSON list of the set-points in °C, hour by
         hour, where the house is known."""
@@ -209,7 +219,6 @@ class Forecast(Target):
         table[f"{name}.predicted_kwh"] = prediction[..., self.middle].sum(1)
         if truth is not None:
             known = torch.from_numpy(truth)
-            table[f"{name}.mae_kwh"] = self.per_sample(torch.from_numpy(prediction), known).numpy()
             there, made = self._plan(torch.from_numpy(prediction), known)
             if made is not None:
                 rows = np.flatnonzero(there.numpy())

@@ -20,8 +20,10 @@ FORECASTS, SCHEDULES = 6, 3  # samples drawn
 def draw_forecast(
     quantiles: np.ndarray, load: np.ndarray, levels: Sequence[float], ids: Sequence[str], path: Path
 ) -> None:
-    """Bands, median and truth of the first samples: quantiles (N, T, Q) and load (N, T) in kW."""
-    shown = min(FORECASTS, len(load))
+    """Bands, median and truth of some samples: quantiles (N, T, Q) and load (N, T) in kW."""
+    rows_shown = _spread(len(load), FORECASTS)
+    quantiles, load, ids = quantiles[rows_shown], load[rows_shown], [ids[i] for i in rows_shown]
+    shown = len(rows_shown)
     columns = min(3, shown)
     rows = -(-shown // columns)
     hours = load.shape[1]
@@ -39,8 +41,8 @@ def draw_forecast(
         axes.stairs(quantiles[i, :, middle], np.arange(hours + 1), baseline=None, color=BLUE, lw=1.4, label="median")
         axes.stairs(load[i], np.arange(hours + 1), baseline=None, color=INK, lw=1.1, label="truth")
         axes.set_title(str(ids[i]), loc="left")
-        axes.set_ylim(bottom=min(0, float(np.nanmin(load)), float(quantiles.min())))
         axes.grid(axis="y")
+    grid[0, 0].set_ylim(bottom=min(0, float(np.nanmin(load)), float(quantiles.min())))
     for axes in grid[-1]:
         axes.set_xlabel("hours ahead")
         axes.set_xticks(np.arange(0, hours + 1, 6))
@@ -53,14 +55,14 @@ def draw_forecast(
 
 @rc_context(STYLE)
 def draw_schedule(made: Plan, occupied: np.ndarray, rules: Rules, ids: Sequence[str], path: Path) -> None:
-    """Indoor temperature and heat of the first schedules beside the thermostat; grey: somebody is at home."""
-    shown = min(SCHEDULES, len(occupied))
-    hours = occupied.shape[1]
+    """Indoor temperature and heat of some schedules beside the thermostat; grey: somebody is at home."""
+    picked = _spread(len(occupied), SCHEDULES)
+    shown, hours = len(picked), occupied.shape[1]
     bounds = np.arange(hours * STEPS + 1) / STEPS
     figure = Figure(figsize=(2.9 * shown + 0.6, 4.2))
     grid = figure.subplots(2, shown, squeeze=False, sharex=True, sharey="row", height_ratios=[2, 1])
-    for i in range(shown):
-        above, below = grid[:, i]
+    for column, i in enumerate(picked):
+        above, below = grid[:, column]
         for axes in (above, below):
             for hour in range(hours):
                 axes.axvspan(hour, hour + 1, color=PALE, alpha=float(occupied[i, hour]), lw=0, zorder=0)
@@ -80,6 +82,11 @@ def draw_schedule(made: Plan, occupied: np.ndarray, rules: Rules, ids: Sequence[
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
     save(figure, path)
+
+
+def _spread(samples: int, most: int) -> list[int]:
+    """Sample numbers from the first to the last: neighbours are often of one house."""
+    return sorted({round(i) for i in np.linspace(0, samples - 1, min(samples, most))})
 
 
 def _stairs(hours: int) -> np.ndarray:

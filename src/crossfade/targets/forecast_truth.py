@@ -1,4 +1,4 @@
-"""How a forecast's truth is packed: (N, 3T + 4) = load, occupied, outdoor of T hours, then the constants of the house."""
+"""How a forecast's truth is packed: (N, 3T + 4) = load, occupied, outdoor of T hours, then the house's constants."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,9 @@ from crossfade.data.synthetic.rendering import in_blocks
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec, TargetSpec
 
-from . import anatomy, ct, mri, note, ultrasound, vitals
+from . import anatomy, ct, mri, note, planes, ultrasound, vitals
 from .bound import accuracy_with_missing
-from .checks import CHANNELS, KINDS, table_columns
+from .checks import CHANNELS, KINDS, check_dense, table_columns
 from .checks import TARGETS as TARGET_KINDS
 from .draws import generators
 from .tables import DIAGNOSES, FINDINGS, MODALITIES, PRIOR, likelihood, patterns
@@ -56,7 +57,9 @@ class SyntheticPatients:
 
     Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
     T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
-    `vitals.UNITS`). Targets: `diagnosis` (multiclass) and `findings` (multilabel, all modalities' findings).
+    `vitals.UNITS`). Targets: `diagnosis` (multiclass), `findings` (multilabel, all modalities' findings), `guidance`
+    (segmentation: lesion and the liver's veins, at the target's size) and `image_fusion` (CT and T2-weighted MRI in [0, 1];
+    unknown where the run uses one of them and the patient lacks it).
     Patient i depends on `seed` and i alone, and is the same whatever `samples`, order or processes.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
@@ -82,6 +85,7 @@ class SyntheticPatients:
         check_whole({"data.source.samples": (samples, 1), "seed": (seed, 0)})
         check_modalities(modalities, KINDS, CHANNELS, WHOSE)
         check_targets(targets, TARGET_KINDS, WHOSE)
+        check_dense(targets, modalities)
         self.modalities, self.targets = dict(modalities), dict(targets)
         self.seed, self.samples, self.cache = int(seed), int(samples), cache
         self.informativeness = per_modality("informativeness", informativeness, MODALITIES, WHOSE)
@@ -102,7 +106,13 @@ class SyntheticPatients:
                 truth["diagnosis"] = [DIAGNOSES[c] for c in state.diagnosis]
             if "findings" in self.targets:
                 truth["findings"] = [self._findings(state, i) for i in range(self.samples)]
-            self._frame = Frame(ids=ids, groups=ids, present=self._presence(state), truth=truth)
+            present = self._presence(state)
+            if "guidance" in self.targets:  # these two as functions: rendered when first asked for
+                truth["guidance"] = [partial(self._mask, i) for i in range(self.samples)]
+            if "image_fusion" in self.targets:
+                used = present[:, [name in planes.SOURCES for name in self.modalities]].all(1)
+                truth["image_fusion"] = [partial(self._shown, i) if all_ else None for i, all_ in enumerate(used)]
+            self._frame = Frame(ids=ids, groups=ids, present=present, truth=truth)
         return self._frame
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
@@ -176,8 +186,25 @@ class SyntheticPatients:
     def _all(self, name: str) -> Any:
         if name not in self._values:
             make = {"note": self._notes, "vitals": self._vitals}.get(name)
-            self._values[name] = make() if make else self._images(name)
+            self._values[name] = make() if make else self._images(name, self._size(name))
         return self._values[name]
+
+    def _size(self, name: str) -> int:
+        """Of an image in pixels; of one that only the fused image is made of, the target's."""
+        return self.modalities[name].size if name in self.modalities else self.targets["image_fusion"].own["size"]
+
+    def _mask(self, index: int) -> np.ndarray:
+        if "masks" not in self._values:
+            size = self.targets["guidance"].own["size"]
+
+            def make() -> np.ndarray:
+                return self._in_blocks("masks", lambda block: planes.masks(self.seed, block, size))
+
+            self._values["masks"] = self._kept("masks", (self.samples, size, size), make, np.uint8, size=size)
+        return self._values["masks"][index]
+
+    def _shown(self, index: int) -> np.ndarray:
+        return planes.shown({name: self._all(name)[index] for name in planes.SOURCES})
 
     def _notes(self) -> list[str]:
         indices = np.arange(self.samples)
@@ -196,26 +223,35 @@ class SyntheticPatients:
             rows.append({column: row[column] for column in self._columns})
         return rows
 
-    def _images(self, name: str) -> np.ndarray:
-        size = self.modalities[name].size
+    def _images(self, name: str, size: int) -> np.ndarray:
+        """All patients' images of one modality, float16 (N, C, H, W)."""
         shape = (self.samples, CHANNELS[name], size, size)
-        if not self.cache:
-            return self._render_all(name)
         knobs = {"informativeness": self.informativeness[name], "noise": self.noise[name]}
-        key = digest(generator=GENERATOR, modality=name, seed=self.seed, patients=self.samples, size=size, **knobs)
-        path = cache_folder() / "medical" / f"{name}-{key}.npz"
-        layout = {"images": (shape, np.float16)}
-        return cached(path, layout, lambda: {"images": self._render_all(name)})["images"]
 
-    def _render_all(self, name: str) -> np.ndarray:
-        """All patients' images of one modality, float16 (N, C, H, W), block by block in threads."""
+        def make() -> np.ndarray:
+            return self._in_blocks(name, lambda block: self._render(name, size, block))
+
+        return self._kept(name, shape, make, np.float16, size=size, **knobs)
+
+    def _kept(
+        self, name: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: type, **what: Any
+    ) -> np.ndarray:
+        """What `make` gives, or what an earlier run kept of it; `what` determines it, beside seed and number."""
+        if not self.cache:
+            return make()
+        key = digest(generator=GENERATOR, modality=name, seed=self.seed, patients=self.samples, **what)
+        path = cache_folder() / "medical" / f"{name}-{key}.npz"
+        return cached(path, {"images": (shape, dtype)}, lambda: {"images": make()})["images"]
+
+    def _in_blocks(self, name: str, render: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Of all patients, block by block in threads."""
         start = time.perf_counter()
-        images = np.concatenate(in_blocks(self.samples, lambda block: self._render(name, block)))
+        images = np.concatenate(in_blocks(self.samples, render))
         log.info("Rendered %s of %d patients in %.1f s", name, self.samples, time.perf_counter() - start)
         return images[: self.samples]
 
-    def _render(self, name: str, indices: np.ndarray) -> np.ndarray:
-        size, noise = self.modalities[name].size, self.noise[name]
+    def _render(self, name: str, size: int, indices: np.ndarray) -> np.ndarray:
+        noise = self.noise[name]
         evidence = self.state(indices).evidence[name]
         u = Uniforms(generators(self.seed, indices, "anatomy"), anatomy.ANATOMY_UNIFORMS)
         rngs = generators(self.seed, indices, name)
