@@ -25,7 +25,7 @@ COUNT = 9  # uniform numbers
 
 @dataclass(frozen=True)
 class Commands:
-    """Indices into the lists above, (N,); `room` −1: no command. `named`: the room is said. The rest: how it is said."""
+    """Indices into the lists above, (N,); `room` −1: no command. `named`: the room is said."""
 
     intent: np.ndarray
     device: np.ndarray

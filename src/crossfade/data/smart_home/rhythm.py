@@ -100,7 +100,7 @@ def _trips(u: np.ndarray) -> np.ndarray:
     starts = np.arange(DAYS) + 8 / 24 + u[..., 1] / 12
     goes = u[..., 0] < 0.06
     during = (starts[..., None] <= at) & (starts[..., None] + 34 / 24 > at)
-    return (goes[..., None] & during).any(axis=1)
+    return np.asarray((goes[..., None] & during).any(axis=1))
 
 
 def _rooms(change: np.ndarray, choice: np.ndarray, forced: dict[int, np.ndarray], table: np.ndarray) -> np.ndarray:

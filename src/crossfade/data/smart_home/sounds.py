@@ -14,7 +14,7 @@ from .phones import PHONES
 from .voice import RATE, Voice, say
 
 
-def place(samples: int, starts: Sequence[float], make: Callable[[], np.ndarray]) -> np.ndarray:
+def place(samples: int, starts: np.ndarray | Sequence[float], make: Callable[[], np.ndarray]) -> np.ndarray:
     """One `make()` at each start in s, cut at the end of the clip."""
     out = np.zeros(samples, np.float32)
     for start in starts:

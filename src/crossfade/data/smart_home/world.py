@@ -43,12 +43,12 @@ class World:
     @property
     def occupied(self) -> np.ndarray:
         """Somebody is at home, bool (H, T)."""
-        return self.rhythm.home.any(axis=1)
+        return np.asarray(self.rhythm.home.any(axis=1))
 
     @property
     def awake(self) -> np.ndarray:
         """Somebody is at home and up, bool (H, T)."""
-        return self.rhythm.up.any(axis=1)
+        return np.asarray(self.rhythm.up.any(axis=1))
 
 
 def coefficient_of_performance(outdoor: np.ndarray) -> np.ndarray:
