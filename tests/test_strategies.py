@@ -28,7 +28,7 @@ def same(a, b):
 @every_strategy
 @vector_and_tokens
 def test_shapes_and_all_presence_patterns_are_finite(fusion, tokens):
-    model = tiny.model(MODALITIES, fusion, tokens)
+    model = tiny.model(MODALITIES, fusion, tokens, shared=True)
     presence = tiny.patterns(3)
     out = run(model, tiny.inputs(MODALITIES, 7), presence)
     assert {name: tuple(o.shape) for name, o in out.items()} == {
@@ -43,7 +43,7 @@ def test_shapes_and_all_presence_patterns_are_finite(fusion, tokens):
 @vector_and_tokens
 @pytest.mark.parametrize("training", [False, True])
 def test_absent_values_change_no_bit(fusion, tokens, training):
-    model = tiny.model(MODALITIES, fusion, tokens).train(training)
+    model = tiny.model(MODALITIES, fusion, tokens, shared=True).train(training)
     presence = tiny.patterns(3)
     clean = tiny.inputs(MODALITIES, 7)
     dirty = {
@@ -58,7 +58,7 @@ def test_absent_values_change_no_bit(fusion, tokens, training):
 
 @every_strategy
 def test_absence_is_not_a_zero_input(fusion):
-    model = tiny.model(MODALITIES, fusion)
+    model = tiny.model(MODALITIES, fusion, shared=True)
     inputs = tiny.inputs(MODALITIES, 4)
     zero = {**inputs, "camera": torch.zeros_like(inputs["camera"])}
     everything = torch.ones(4, 3, dtype=torch.bool)
@@ -70,7 +70,7 @@ def test_absence_is_not_a_zero_input(fusion):
 @every_strategy
 @vector_and_tokens
 def test_a_prediction_depends_on_its_sample_alone(fusion, tokens):
-    model = tiny.model(MODALITIES, fusion, tokens)
+    model = tiny.model(MODALITIES, fusion, tokens, shared=True)
     presence = tiny.patterns(3)
     inputs = tiny.inputs(MODALITIES, 7)
     out = run(model, inputs, presence)
@@ -92,8 +92,8 @@ def test_a_prediction_depends_on_its_sample_alone(fusion, tokens):
 @every_strategy
 def test_the_order_of_the_modalities_cannot_matter(fusion):
     inputs = tiny.inputs(MODALITIES, 7)
-    a = tiny.model(MODALITIES, fusion)
-    b = tiny.model(MODALITIES[::-1], fusion)
+    a = tiny.model(MODALITIES, fusion, shared=True)
+    b = tiny.model(MODALITIES[::-1], fusion, shared=True)
     assert same(run(a, inputs, tiny.patterns(3)), run(b, dict(reversed(inputs.items())), tiny.patterns(3)))
 
 
@@ -103,10 +103,10 @@ def test_the_order_of_the_modalities_cannot_matter(fusion):
 def test_a_gradient_reaches_every_parameter_and_modality(fusion, tokens, core):
     fields = {"alpha": "learned"} if fusion == "weighted" else {}
     model = tiny.model(tuple(tiny.SPECS), fusion, tokens, core, fusion_fields=fields).train()
-    inputs = tiny.inputs(tuple(tiny.SPECS), 31)
+    presence = tiny.patterns(len(tiny.SPECS))
+    inputs = tiny.inputs(tuple(tiny.SPECS), len(presence))
     table = inputs["table"].clone()
     table[::3] = float("nan")  # missing entries, so that their embedding is used
-    presence = tiny.patterns(5)
     out = model({**inputs, "table": table}, presence)
     torch.manual_seed(0)
     sum((o * torch.randn_like(o)).sum() for o in out.values()).backward()
@@ -135,7 +135,7 @@ def test_save_and_load_give_the_same_output(fusion):
 @every_strategy
 @vector_and_tokens
 def test_bf16_is_finite(fusion, tokens):
-    model = tiny.model(MODALITIES, fusion, tokens)
+    model = tiny.model(MODALITIES, fusion, tokens, shared=True)
     with torch.autocast("cpu", torch.bfloat16):
         out = run(model, tiny.inputs(MODALITIES, 7), tiny.patterns(3))
     assert all(o.isfinite().all() for o in out.values())
@@ -143,7 +143,7 @@ def test_bf16_is_finite(fusion, tokens):
 
 @every_strategy
 def test_one_modality_alone_works_and_vmap_runs(fusion):
-    model = tiny.model(("table",), fusion)
+    model = tiny.model(("table",), fusion, shared=True)
     inputs, presence = tiny.inputs(("table",), 6), torch.ones(6, 1, dtype=torch.bool)
     out = run(model, inputs, presence)
     assert out["kind"].isfinite().all()
@@ -165,6 +165,8 @@ def test_train_and_eval_agree_without_dropout(fusion):
             module.dropout_prob = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):
             module.attention_dropout = 0.0
+        if isinstance(getattr(module, "sampling", None), float):
+            module.sampling = 0.0
     a, b = (run(m, tiny.inputs(MODALITIES, 7), tiny.patterns(3)) for m in (model, training))
     for name in a:
         torch.testing.assert_close(a[name], b[name], atol=1e-5, rtol=1e-5)

@@ -71,9 +71,12 @@ class FusionModel(nn.Module):
     ) -> dict[str, Tensor]:
         fused = self.fusion(*self.embed(inputs, presence, features))
         samples, branches = fused.weight.shape
+        mixing = self.fusion.mixing
         representation = self.core(fused.tokens.flatten(0, 1), fused.mask.flatten(0, 1))
         outputs = {}
         for name, target in self.targets.items():
             output = target(representation).unflatten(0, (samples, branches))
-            outputs[name] = output.squeeze(1) if branches == 1 else target.mix(output, fused.weight)  # type: ignore[operator]
+            # a mean or product of one is that one; one opinion alone is still an opinion
+            alone = branches == 1 and mixing != "evidence"
+            outputs[name] = output.squeeze(1) if alone else target.decide(output, fused.weight, mixing)  # type: ignore[operator]
         return outputs

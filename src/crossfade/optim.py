@@ -10,9 +10,10 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from crossfade.config import OptimConfig
+from crossfade.fusion.layers import PerModality
 from crossfade.model import FusionModel
 
-DECAYED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+DECAYED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, PerModality)
 
 
 def parameter_groups(model: FusionModel, optim: OptimConfig) -> list[dict[str, object]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 class Fused(NamedTuple):
     """What a strategy returns.
 
-    tokens (B, G, L, D), mask (B, G, L) True where a token counts, weight (B, G) summing to 1 over the branches.
-    Feature-level strategies have one branch, G = 1. A decision-level strategy has one branch per modality: core and
-    head run on each, and the target mixes the G predictions with these weights.
+    tokens (B, G, L, D), mask (B, G, L) True where a token counts, weight (B, G).
+    Feature-level strategies have one branch, G = 1, of weight 1. A decision-level strategy has one branch per
+    modality: core and head run on each, and the target mixes the G predictions as the strategy's `mixing` says.
     """
 
     tokens: Tensor
@@ -29,9 +29,17 @@ class Fusion(nn.Module):
     At least one modality of each sample is present.
 
     A subclass is built as `Strategy(modalities: tuple[str, ...], width: int, tokens: int, **yaml fields)` and sets
-    `length`, the L of its output, where that is not K.
+    `length`, the L of its output, where that is not K; L is a multiple of K, so that dense targets find their grid.
     No control flow on values, no `.item()`, no in-place change: safe for vmap, export and compile.
+
+    `mixing` says how a target makes one prediction of the branches' (`Target.decide`): "mean", Σ_g w_g·p_g with
+    weights that sum to 1; "product", ∏_g p_g^w_g, normalised; "evidence", Dempster's rule over those with w_g > 0.
+
+    The docstring ends with the lines that docs/fusion.md is made of: `Absent:` what is done where a modality is
+    absent, `Source:`, and `Cost:`, parameters and FLOPs a sample (of matrix products, forward), as formulas.
     """
+
+    mixing: ClassVar[str] = "mean"
 
     def __init__(self, modalities: tuple[str, ...], width: int, tokens: int) -> None:
         super().__init__()
@@ -45,5 +53,6 @@ class Fusion(nn.Module):
 
 
 def one_branch(tokens: Tensor, mask: Tensor) -> Fused:
-    """Wrap feature-level tokens (B, L, D) and mask (B, L) as a single branch of weight 1."""
+    """Wrap feature-level tokens (B, L, D) and mask (B, L) as a single branch of weight 1; masked tokens become 0."""
+    tokens = tokens.masked_fill(~mask.unsqueeze(-1), 0.0)
     return Fused(tokens.unsqueeze(1), mask.unsqueeze(1), tokens.new_ones(tokens.shape[0], 1))

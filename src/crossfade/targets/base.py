@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -37,6 +38,24 @@ def some(labels: Sequence[str]) -> str:
 def linear_head(width: int, outputs: int) -> nn.Module:
     """W·LN(r) + b."""
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+
+
+def pool_logits(outputs: Tensor, weight: Tensor) -> Tensor:
+    """Σ_g w_g·o_g, the logits of ∏_g p_g^w_g for softmax and sigmoid alike: (B, G, …), (B, G) → (B, …)."""
+    return (outputs * weight.view(*weight.shape, *[1] * (outputs.ndim - 2))).sum(1)
+
+
+def combined_opinions(evidence: Tensor, weight: Tensor) -> Tensor:
+    """Dempster's rule over the Dirichlet opinions of branches with w_g > 0: log(e + 1), whose softmax is the mean.
+
+    evidence (B, G, …, C) ≥ 0, weight (B, G) → (B, …, C). An opinion has beliefs b = e/S and uncertainty u = C/S, with
+    S = Σ_c e_c + C (Han et al. 2021, arXiv:2102.02051, section 3.2). The rule multiplies b_c + u and u, and
+    (b_c + u)/u = 1 + e_c/C, so the combined evidence is e_c = C·(∏_g (1 + e_gc/C) − 1), in whatever order.
+    """
+    classes = evidence.shape[-1]
+    counts = (weight > 0).view(*weight.shape, *[1] * (evidence.ndim - 2))
+    surprise = torch.where(counts, (evidence / classes).log1p(), 0.0).sum(1)
+    return surprise + (classes - (classes - 1) * (-surprise).exp()).log()  # log(C·(e^s − 1) + 1), without overflow
 
 
 @dataclass(frozen=True)
@@ -103,6 +122,23 @@ class Target(nn.Module):
         """One output (B, …) from the predictions of G branches (B, G, …), mixed with weight (B, G)."""
         raise NotImplementedError
 
+    def pool(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """The output of p ∝ ∏_g p_g^w_g, with weights ≥ 0 that need not sum to 1.
+
+        Here Σ_g w_g·o_g / Σ_g w_g: right for values (Gaussians of one variance); of logits it is the product's root.
+        A target whose outputs are logits throughout takes `pool_logits`.
+        """
+        return pool_logits(outputs, weight / weight.sum(1, keepdim=True))
+
+    def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """The output of Dempster's rule over the branches with w_g > 0; here, without classes, the mean of them."""
+        return self.mix(outputs, weight)
+
+    def decide(self, outputs: Tensor, weight: Tensor, mixing: str) -> Tensor:
+        """`mix`, `pool` or `believe`, as the fusion strategy's `mixing` says: "mean", "product" or "evidence"."""
+        how = {"mean": self.mix, "product": self.pool, "evidence": self.believe}
+        return how[mixing](outputs, weight)
+
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         """Mean loss over the samples whose truth is known; 0 where none is."""
         raise NotImplementedError
@@ -127,6 +163,20 @@ class Target(nn.Module):
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
         """The main metric of each sample (N,), where it is their mean (NaN: does not count); None where it is not."""
         return None
+
+    def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
+        """The main metric of rows drawn, with repeats, from these samples; an interval asks for `resamples` such draws.
+
+        A target may compute once here what does not depend on the draw.
+        """
+        metric = self.metrics()[self.main]
+
+        def value(rows: np.ndarray) -> float:
+            metric.reset()
+            metric.update(prediction[rows], truth[rows])
+            return float(metric.compute())
+
+        return value
 
     def stability(self, prediction: Tensor, jittered: Tensor) -> dict[str, float]:
         """Further metrics, from the predictions and those of the same samples with noise on their inputs."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, softplus
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -22,7 +22,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, first_rows, linear_head, some
+from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, pool_logits, some
 from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 
 
@@ -93,6 +93,13 @@ class MultiClass(Target):
         """log Σ_g w_g·softmax(o_g)."""
         share = weight.clamp(min=torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
         return (outputs.log_softmax(-1) + share).logsumexp(1)
+
+    def pool(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        return pool_logits(outputs, weight)
+
+    def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """Each class's evidence is softplus(o)."""
+        return combined_opinions(softplus(outputs.float()), weight)
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         known = truth >= 0

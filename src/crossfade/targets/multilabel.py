@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MultilabelAccuracy,
@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, first_rows, linear_head, some
+from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, pool_logits, some
 from crossfade.targets.scores import LabelAUROC
 
 
@@ -84,6 +84,15 @@ class MultiLabel(Target):
         """logit of Σ_g w_g·σ(o_g), in logs."""
         share = weight.clamp(min=torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
         return (logsigmoid(outputs) + share).logsumexp(1) - (logsigmoid(-outputs) + share).logsumexp(1)
+
+    def pool(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        return pool_logits(outputs, weight)
+
+    def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """Each label is two classes: softplus(o) is the evidence for yes, softplus(−o) for no."""
+        signed = torch.stack([outputs, -outputs], -1).float()
+        yes, no = combined_opinions(softplus(signed), weight).unbind(-1)
+        return yes - no
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         known = ~truth.isnan()

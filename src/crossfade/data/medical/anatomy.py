@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .draws import Uniforms
+from crossfade.data.synthetic.draws import Uniforms
 
 FIELD_MM = 310.0
 ANATOMY_UNIFORMS = 96

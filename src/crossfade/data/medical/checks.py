@@ -1,19 +1,18 @@
-"""What the built-in patients can serve, checked against what the config asks for."""
+"""What the built-in patients can serve, and their table's columns, checked against what the config asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
 
 from .anatomy import FIELD_MM
 from .planes import CLASSES, SOURCES
-from .tables import MODALITIES
 from .vitals import CATEGORICAL, COLUMNS, UNITS
 
 KINDS = {"ct": "image", "mri": "image", "ultrasound": "image", "note": "text", "vitals": "table"}
+CHANNELS = {"ct": 1, "mri": 2, "ultrasound": 1}  # of the images
 TARGETS = {
     "diagnosis": "multiclass",
     "findings": "multilabel",
@@ -22,51 +21,13 @@ TARGETS = {
 }
 
 
-def check_numbers(samples: Any, seed: Any) -> None:
-    """`patients` is a whole number ≥ 1 and `seed` one ≥ 0; else UserError."""
+def check_dense(targets: Mapping[str, TargetSpec], modalities: Mapping[str, ModalitySpec]) -> None:
+    """What the dense targets say of their images is so; else UserError with all problems."""
     problems = []
-    for key, value, low in (("data.source.samples", samples, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            problems.append(f"{key}={value!r} must be a whole number ≥ {low}.")
-    if problems:
-        raise UserError(*problems)
-
-
-def check_modalities(modalities: Mapping[str, ModalitySpec], channels: Mapping[str, int]) -> None:
-    """Names, kinds and channels are those of the built-in patients; else UserError with all problems."""
-    problems = []
-    if not modalities:
-        problems.append(f"task.modalities is empty; the built-in patients have {', '.join(MODALITIES)}.")
-    for name, spec in modalities.items():
-        if name not in MODALITIES:
-            problems.append(
-                f"task.modalities: the built-in patients have no {name!r}.{did_you_mean(name, MODALITIES)} "
-                f"Allowed: {', '.join(MODALITIES)}."
-            )
-            continue
-        if spec.kind != KINDS[name]:
-            problems.append(f"modality.{name}.kind={spec.kind}: it must be {KINDS[name]}.")
-        if name in channels and spec.channels != channels[name]:
-            problems.append(f"modality.{name}.channels={spec.channels}: it must be {channels[name]}.")
-    if problems:
-        raise UserError(*problems)
-
-
-def check_targets(targets: Mapping[str, TargetSpec], modalities: Mapping[str, ModalitySpec]) -> None:
-    """Names and kinds are those of `TARGETS`, and what the dense ones say is so; else UserError with all problems."""
-    problems = []
-    for name, spec in targets.items():
-        if name not in TARGETS:
-            problems.append(
-                f"task.targets: the built-in patients have no target {name!r}.{did_you_mean(name, TARGETS)} "
-                f"Allowed: {', '.join(TARGETS)}."
-            )
-        elif spec.kind != TARGETS[name]:
-            problems.append(f"target.{name}.kind={spec.kind}: it must be {TARGETS[name]}.")
-        elif name == "guidance":
-            problems += _guidance_problems(spec)
-        elif name == "image_fusion":
-            problems += _fusion_problems(spec, modalities)
+    if "guidance" in targets:
+        problems += _guidance_problems(targets["guidance"])
+    if "image_fusion" in targets:
+        problems += _fusion_problems(targets["image_fusion"], modalities)
     if problems:
         raise UserError(*problems)
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from crossfade.data.synthetic.draws import Uniforms
+
 from . import anatomy
-from .draws import Uniforms, generators
+from .draws import generators
 from .lesion import region
 
 CLASSES = ("lesion", "vein")  # 1, 2 in the masks; 0 is everything else

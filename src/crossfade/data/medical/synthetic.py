@@ -9,13 +9,9 @@ upper bound for every model of the rendered data.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,21 +19,26 @@ from typing import Any
 import numpy as np
 
 from crossfade.data.source import Bound, Frame
+from crossfade.data.synthetic.cache import cache_folder, cached, digest
+from crossfade.data.synthetic.checks import check_modalities, check_targets, check_whole
+from crossfade.data.synthetic.draws import Uniforms, choose
+from crossfade.data.synthetic.knobs import per_modality
+from crossfade.data.synthetic.presence import draw_presence
+from crossfade.data.synthetic.rendering import in_blocks
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec, TargetSpec
 
 from . import anatomy, ct, mri, note, planes, ultrasound, vitals
-from .bound import accuracy_with_missing, presence_patterns
-from .cache import cache_folder, cached
-from .checks import check_modalities, check_numbers, check_targets, table_columns
-from .draws import BLOCK, Uniforms, choose, generators
-from .knobs import per_modality
+from .bound import accuracy_with_missing
+from .checks import CHANNELS, KINDS, check_dense, table_columns
+from .checks import TARGETS as TARGET_KINDS
+from .draws import generators
 from .tables import DIAGNOSES, FINDINGS, MODALITIES, PRIOR, likelihood, patterns
 
 log = logging.getLogger(__name__)
 
 GENERATOR = 3  # raised with every change of what is rendered; part of the cache's key
-IMAGES = {"ct": 1, "mri": 2, "ultrasound": 1}  # modality → channels
+WHOSE = "the built-in patients"
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,15 @@ class SyntheticPatients:
         missing: float | Mapping[str, float] | None = None,
         cache: bool = True,
     ) -> None:
-        check_numbers(samples, seed)
-        check_modalities(modalities, IMAGES)
-        check_targets(targets, modalities)
+        check_whole({"data.source.samples": (samples, 1), "seed": (seed, 0)})
+        check_modalities(modalities, KINDS, CHANNELS, WHOSE)
+        check_targets(targets, TARGET_KINDS, WHOSE)
+        check_dense(targets, modalities)
         self.modalities, self.targets = dict(modalities), dict(targets)
         self.seed, self.samples, self.cache = int(seed), int(samples), cache
-        self.informativeness = per_modality("informativeness", informativeness)
-        self.noise = per_modality("noise", noise)
-        self.missing = per_modality("missing", missing)
+        self.informativeness = per_modality("informativeness", informativeness, MODALITIES, WHOSE)
+        self.noise = per_modality("noise", noise, MODALITIES, WHOSE)
+        self.missing = per_modality("missing", missing, MODALITIES, WHOSE)
         self._tables = {m: likelihood(m, self.informativeness[m]) for m in MODALITIES}
         self._columns = table_columns(modalities["vitals"]) if "vitals" in modalities else []
         self._values: dict[str, Any] = {}  # modality → one value per patient, once read
@@ -144,7 +146,8 @@ class SyntheticPatients:
 
     def fingerprint(self) -> str:
         """Hash of the generator's version, seed, knobs and specs: of all that determines the samples."""
-        return _hash(
+        return digest(
+            generator=GENERATOR,
             seed=self.seed,
             patients=self.samples,
             modalities={m: spec.model_dump(include={"size", "column"}) for m, spec in self.modalities.items()},
@@ -168,8 +171,7 @@ class SyntheticPatients:
 
     def _presence(self, state: State) -> np.ndarray:
         names = [m for m in MODALITIES if m in self.modalities]
-        possible, probability = presence_patterns([self.missing[m] for m in names])
-        drawn = possible[choose(probability[None], state.presence)]
+        drawn = draw_presence([self.missing[m] for m in names], state.presence)
         return drawn[:, [names.index(m) for m in self.modalities]]
 
     @staticmethod
@@ -179,7 +181,7 @@ class SyntheticPatients:
 
     def _value(self, name: str, index: int) -> Any:
         value = self._all(name)[index]
-        if name in IMAGES:
+        if name in CHANNELS:
             return value.astype(np.float32)
         return dict(value) if name == "vitals" else value
 
@@ -225,7 +227,7 @@ class SyntheticPatients:
 
     def _images(self, name: str, size: int) -> np.ndarray:
         """All patients' images of one modality, float16 (N, C, H, W)."""
-        shape = (self.samples, IMAGES[name], size, size)
+        shape = (self.samples, CHANNELS[name], size, size)
         knobs = {"informativeness": self.informativeness[name], "noise": self.noise[name]}
 
         def make() -> np.ndarray:
@@ -239,15 +241,14 @@ class SyntheticPatients:
         """What `make` gives, or what an earlier run kept of it; `what` determines it, beside seed and number."""
         if not self.cache:
             return make()
-        key = _hash(modality=name, seed=self.seed, patients=self.samples, **what)
-        return cached(cache_folder() / "medical" / f"{name}-{key}.npz", shape, make, dtype)
+        key = digest(generator=GENERATOR, modality=name, seed=self.seed, patients=self.samples, **what)
+        path = cache_folder() / "medical" / f"{name}-{key}.npz"
+        return cached(path, {"images": (shape, dtype)}, lambda: {"images": make()})["images"]
 
     def _in_blocks(self, name: str, render: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Of all patients, block by block in threads."""
         start = time.perf_counter()
-        blocks = [np.arange(first, first + BLOCK) for first in range(0, self.samples, BLOCK)]
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            images = np.concatenate(list(pool.map(render, blocks)))
+        images = np.concatenate(in_blocks(self.samples, render))
         log.info("Rendered %s of %d patients in %.1f s", name, self.samples, time.perf_counter() - start)
         return images[: self.samples]
 
@@ -262,8 +263,3 @@ class SyntheticPatients:
             render = ct.render if name == "ct" else mri.render
             image = render(anatomy.axial_slice(u, size), evidence, noise, rngs)
         return image.astype(np.float16)
-
-
-def _hash(**what: Any) -> str:
-    text = json.dumps({"generator": GENERATOR, **what}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,152 @@
+"""Attention by way of a few latent tokens, or level by level: bottleneck, perceiver, hierarchical."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, scaled_dot_product_attention
+
+from crossfade.blocks import Block, sinusoids
+from crossfade.fusion.base import Fused, Fusion, one_branch
+from crossfade.fusion.layers import masked_softmax, present_mean
+
+
+def within(block: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+    """The block on each modality's own tokens: (B, M, L, D), mask (B, M, L) → (B, M, L, D).
+
+    An absent modality looks at its own zeros, since a softmax needs something; what comes out of it is to be masked.
+    """
+    seen = mask | ~mask.any(-1, keepdim=True)
+    return block(x.flatten(0, 1), seen.flatten(0, 1)).unflatten(0, (-1, x.shape[1]))
+
+
+class Bottleneck(Fusion):
+    """[x_m; b_m] ← Block([x_m; b]), b ← mean_m b_m, `layers` times; z = mean_m x_m: (B, M, K, D) → (B, 1, K, D).
+
+    Modalities meet in `latents` = N tokens b alone. The Transformer blocks are shared between the modalities, which
+    learned embeddings e_m tell apart; in the paper each modality has its own. `layers` = T.
+
+    Absent: left out of both means
+    Source: Nagrani et al. 2021, arXiv:2107.00135 (MBT), section 3.2
+    Cost: T·(4·D² + 2·r·D² + (9 + r)·D) + (M + N)·D parameters, T·M·(K + N)·((8 + 4·r)·D² + 4·(K + N)·D) FLOPs
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        width: int,
+        tokens: int,
+        latents: int = 4,
+        layers: int = 2,
+        heads: int = 4,
+        mlp_ratio: float = 2.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(modalities, width, tokens)
+        self.identity = nn.Parameter(torch.randn(len(modalities), 1, width) * 0.02)
+        self.latents = nn.Parameter(torch.randn(latents, width) * 0.02)
+        self.blocks = nn.ModuleList([Block(width, heads, mlp_ratio, dropout) for _ in range(layers)])
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
+        x = tokens + self.identity.to(tokens.dtype)
+        here = mask.any(-1, keepdim=True).expand(-1, -1, len(self.latents))
+        latents = self.latents.to(x.dtype).expand(len(x), -1, -1)
+        for block in self.blocks:
+            both = torch.cat([x, latents.unsqueeze(1).expand(-1, x.shape[1], -1, -1)], 2)
+            both = within(block, both, torch.cat([mask, here], 2))
+            x, own = both.split([self.tokens, len(self.latents)], 2)
+            latents = present_mean(own, here)
+        return one_branch(present_mean(x, mask), mask.any(1))
+
+
+class Look(nn.Module):
+    """x + O·MHA(Q·LN(x), K·y, V·y): x (B, L, D) looks at y (B, S, D), mask (B, S) or None."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
+        parts = self.query(layer_norm(x, x.shape[-1:])), self.key(y), self.value(y)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for part in parts)
+        seen = None if mask is None else mask[:, None, None, :]
+        return x + self.out(scaled_dot_product_attention(q, k, v, seen).transpose(-2, -3).flatten(-2))
+
+
+class Perceiver(Fusion):
+    """l = Look(l_0, x + e + p), l ← Block(l) `layers` times, z = Look(q, LN(l)): (B, M, K, D) → (B, 1, K, D).
+
+    `latents` = N learned tokens l_0 look at all tokens of all modalities present, then at each other; learned queries
+    q (one a position) read the output from them. Look(x, y) = x + O·MHA(Q·LN(x), K·y, V·y); e_m tells the
+    modalities apart, p_k (sinusoids) the positions. The cost grows with M·K, not with its square. `layers` = T.
+
+    Absent: its tokens are masked
+    Source: Jaegle et al. 2021, arXiv:2103.03206, section 3; the queries: arXiv:2107.14795, section 3.1
+    Cost: 8·D² + 8·D + T·(4·D² + 2·r·D² + (9 + r)·D) + (M + N + K)·D parameters, \
+4·(N + M·K)·D² + 4·N·M·K·D + T·N·((8 + 4·r)·D² + 4·N·D) + 4·(N + K)·D² + 4·N·K·D FLOPs
+    """
+
+    places: Tensor
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        width: int,
+        tokens: int,
+        latents: int = 8,
+        layers: int = 1,
+        heads: int = 4,
+        mlp_ratio: float = 2.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(modalities, width, tokens)
+        self.identity = nn.Parameter(torch.randn(len(modalities), 1, width) * 0.02)
+        self.latents = nn.Parameter(torch.randn(latents, width) * 0.02)
+        self.queries = nn.Parameter(torch.randn(tokens, width) * 0.02)
+        self.register_buffer("places", sinusoids(tokens, width), persistent=False)
+        self.gather, self.read = Look(width, heads), Look(width, heads)
+        self.blocks = nn.ModuleList([Block(width, heads, mlp_ratio, dropout) for _ in range(layers)])
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
+        x = tokens + self.identity.to(tokens.dtype) + self.places.to(tokens.dtype)
+        latents = self.latents.to(x.dtype).expand(len(x), -1, -1)
+        latents = self.gather(latents, x.flatten(1, 2), mask.flatten(1))
+        everything = torch.ones_like(latents[..., 0], dtype=torch.bool)
+        for block in self.blocks:
+            latents = block(latents, everything)
+        queries = self.queries.to(x.dtype).expand(len(x), -1, -1)
+        return one_branch(self.read(queries, layer_norm(latents, (self.width,))), mask.any(1))
+
+
+class Hierarchical(Fusion):
+    """z = Σ_m a_m·y_m, a = softmax_{m present}(wᵀ·tanh(U·y_m + b)), y = Block(x + e): (B, M, K, D) → (B, 1, K, D).
+
+    First the tokens of a modality attend to each other (one Transformer block, shared), then each position weighs its
+    modalities.
+
+    Absent: left out of the softmax
+    Source: Yang et al. 2016, doi:10.18653/v1/N16-1174, eq. 8 to 10, over modalities in the place of sentences
+    Cost: 5·D² + 2·r·D² + (11 + r)·D + M·D parameters, M·K·((10 + 4·r)·D² + 4·K·D + 2·D) FLOPs
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        width: int,
+        tokens: int,
+        heads: int = 4,
+        mlp_ratio: float = 2.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(modalities, width, tokens)
+        self.identity = nn.Parameter(torch.randn(len(modalities), 1, width) * 0.02)
+        self.block = Block(width, heads, mlp_ratio, dropout)
+        self.inner = nn.Linear(width, width)
+        self.score = nn.Linear(width, 1, bias=False)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
+        y = within(self.block, tokens + self.identity.to(tokens.dtype), mask)
+        score = self.score(torch.tanh(self.inner(y))).squeeze(-1)
+        share = masked_softmax(score, mask, 1).to(y.dtype)
+        return one_branch((share.unsqueeze(-1) * y).sum(1), mask.any(1))
