@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from crossfade.data.medical import anatomy, planes
-from crossfade.data.medical.draws import Uniforms, generators
+from crossfade.data.medical.draws import generators
 from crossfade.data.medical.synthetic import SyntheticPatients
+from crossfade.data.synthetic.draws import Uniforms
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec, TargetSpec
 
