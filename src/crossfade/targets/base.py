@@ -49,7 +49,7 @@ def combined_opinions(evidence: Tensor, weight: Tensor) -> Tensor:
     """Dempster's rule over the Dirichlet opinions of branches with w_g > 0: log(e + 1), whose softmax is the mean.
 
     evidence (B, G, …, C) ≥ 0, weight (B, G) → (B, …, C). An opinion has beliefs b = e/S and uncertainty u = C/S, with
-    S = Σ_c e_c + C (Han et al. 2021, arXiv:2102.02051, section 3.2). The rule multiplies b_c + u and u, and
+    S = Σ_c e_c + C (Han et al. 2021, arXiv:2102.02051, section 3). The rule multiplies b_c + u and u, and
     (b_c + u)/u = 1 + e_c/C, so the combined evidence is e_c = C·(∏_g (1 + e_gc/C) − 1), in whatever order.
     """
     classes = evidence.shape[-1]
