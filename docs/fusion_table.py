@@ -140,6 +140,7 @@ def page() -> str:
     """The whole of docs/fusion.md."""
     modalities, tokens, width = MEASURED
     every = [read(name) for name in groups()["fusion"]]
+    letters = ", ".join(f"{symbol} = `{field}`" for field, symbol in SYMBOLS.items())
     lines = [
         "# Fusion strategies",
         "",
@@ -150,11 +151,11 @@ def page() -> str:
         "`pytest tests/test_strategies.py -k <name>`, and against its equation in `tests/fusion`. "
         "Sums, means and softmaxes run over the modalities present.",
         "",
-        "Output: K tokens (positions kept, modalities joined), M·K tokens (modalities kept apart; the core joins them), "
-        "or M branches (each modality decides alone; the decisions are mixed). ",
+        "Output: K tokens (positions kept, modalities joined), M·K tokens (modalities kept apart; the core joins "
+        "them), or M branches (each modality decides alone; the decisions are mixed).",
         "",
         "Cost: parameters, and FLOPs a sample, forward, of the matrix products (element by element work is not "
-        f"counted), of the fusion alone. The letters are fields: {', '.join(f'{s} = `{f}`' for f, s in SYMBOLS.items())}. "
+        f"counted), of the fusion alone. The letters are fields: {letters}; for mmtm H = ⌊M·D / `reduction`⌋. "
         f"The last column but one is counted with the defaults at M = {modalities}, K = {tokens}, D = {width}: "
         "`python docs/fusion_table.py`. How long they take: `python benchmarks/fusion.py`.",
     ]
