@@ -66,6 +66,10 @@ def test_loading_a_config_with_an_unknown_key_says_so() -> None:
         RunConfig.load({**compose().dump(), "sead": 1})
 
 
+PLANE = (
+    "task.modalities=[ct] task.targets=[cars] +target.cars.kind=detection +target.cars.extent=[0,8,-4,4] "
+    "modality.ct.aligned=true"
+)
 SINGLE = {
     "seed=-1": "seed=-1: must be at least 0.",
     "seed=true": "seed=true: must be a whole number.",
@@ -87,7 +91,8 @@ SINGLE = {
     "modality.ct.kind=imag": 'must be image, text, audio, table, series or points. Did you mean "image"?',
     "modality.ct.size=4": "modality.ct.size=4: must be at least 8.",
     "modality.ct.encoder.modle=x": 'modality.ct.encoder.modle: unknown key. Did you mean "model"?',
-    "modality.ct.kind=points": "modality.ct.kind=points: no encoder of this kind is chosen",
+    "~encoder/table": "modality.vitals.kind=table: no encoder of this kind is chosen",
+    "encoder.points.pool=cls": "encoder.points.pool=cls: must be max, mean or none.",
     "task.modalities=[ct,noet]": 'task.modalities: noet is not declared under modality. Did you mean "note"?',
     "task.modalities=[ct,ct]": "ct stands twice",
     "task.modalities=[]": "must be a list of at least 1",
@@ -132,6 +137,8 @@ SINGLE = {
     "task=medical/covid_chestxray": "data.root: needs a value",
     "task=custom": "data.manifest: needs a value",
     "task=custom data.manifest=/no.csv": "data.manifest=/no.csv: there is no such file.",
+    f"{PLANE} modality.ct.extent=[0,9,0,9]": "modality.ct.extent=[0, 9, 0, 9]: must be what target.cars covers. Set",
+    f"{PLANE} modality.ct.kind=points": "modality.ct.extent: points need it to be placed on the grid of target.cars.",
     "fusion=weighted,sum": "several values. Add -m",
     "fusion": "fusion: settings are written key=value. Write fusion=…",
     "foo={": "foo={: cannot be read as key=value",

@@ -103,10 +103,10 @@ def test_the_order_of_the_modalities_cannot_matter(fusion):
 def test_a_gradient_reaches_every_parameter_and_modality(fusion, tokens, core):
     fields = {"alpha": "learned"} if fusion == "weighted" else {}
     model = tiny.model(tuple(tiny.SPECS), fusion, tokens, core, fusion_fields=fields).train()
-    inputs = tiny.inputs(tuple(tiny.SPECS), 31)
+    presence = tiny.patterns(len(tiny.SPECS))
+    inputs = tiny.inputs(tuple(tiny.SPECS), len(presence))
     table = inputs["table"].clone()
     table[::3] = float("nan")  # missing entries, so that their embedding is used
-    presence = tiny.patterns(5)
     out = model({**inputs, "table": table}, presence)
     torch.manual_seed(0)
     sum((o * torch.randn_like(o)).sum() for o in out.values()).backward()

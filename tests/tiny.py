@@ -13,6 +13,7 @@ from torch import Tensor
 
 from crossfade.embedding import Embedding
 from crossfade.model import FusionModel
+from crossfade.registry import default_choices
 from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec, TargetSpec
 from crossfade.targets import make_target
@@ -23,6 +24,7 @@ WIDTH = 16
 SPECS = {
     "audio": ModalitySpec(name="audio", kind="audio", rate=1000, length=800),
     "camera": ModalitySpec(name="camera", kind="image", channels=3, size=32),
+    "lidar": ModalitySpec(name="lidar", kind="points", channels=4, extent=(-2, 2, -2, 2)),
     "note": ModalitySpec(name="note", kind="text", length=8),
     "power": ModalitySpec(name="power", kind="series", rate=1, length=20),
     "table": ModalitySpec(name="table", kind="table", column=["age", "sex"], categorical=["sex"]),
@@ -30,16 +32,22 @@ SPECS = {
 FITTED: dict[str, dict[str, Any]] = {
     "audio": {"length": 800},
     "camera": {},
+    "lidar": {"length": 12, "channels": 4, "low": [-2.0, -2.0, -1.0], "high": [2.0, 2.0, 1.0]},
     "note": {"pad": 0, "vocabulary": 30, "length": 8},
     "power": {"length": 20, "channels": 2},
     "table": {"cardinality": [0, 3]},
 }
-SMALL = {
+SMALL = {  # by kind, or by option where the kind has several
     "image": {"model": "test_vit"},
     "text": {"hidden": 16, "layers": 1, "heads": 2},
-    "audio": {"model": "test_vit", "mels": 32, "window_ms": 100.0},
+    "audio/spectrogram": {"model": "test_vit", "mels": 32, "window_ms": 100.0},
+    "audio/logmel": {"mels": 8, "window_ms": 100.0, "hidden": 16, "layers": 1, "heads": 2},
+    "audio/ast": {"mels": 8, "patch": 8, "stride": 8, "hidden": 16, "layers": 1, "heads": 2},
+    "audio/wav2vec2": {"hidden": 16, "layers": 1, "heads": 2},
+    "audio/whisper": {"mels": 8, "hidden": 16, "layers": 1, "heads": 2},
     "table": {"hidden": 16},
     "series": {"hidden": 16, "layers": 1, "heads": 2},
+    "points": {"hidden": 16, "layers": 1},
 }
 TARGETS = {
     "kind": (TargetSpec(name="kind", kind="multiclass"), {"classes": ["a", "b", "c"], "counts": [2, 1, 1]}),
@@ -70,10 +78,11 @@ def made(described: dict[str, Any], **given: Any) -> Any:
 def encoder(name: str, seed: int = 0, option: str | None = None, **changes: Any) -> Any:
     """The encoder of one of SPECS, small."""
     kind = SPECS[name].kind
-    option = option or options(f"encoder/{kind}")[0]
+    option = option or default_choices()[f"encoder/{kind}"]
+    small = SMALL.get(f"{kind}/{option}") or SMALL[kind]
     with seeded(seed, "encoder", name):
         return made(
-            part(f"encoder/{kind}", option, **{**SMALL[kind], **changes}),
+            part(f"encoder/{kind}", option, **{**small, **changes}),
             spec=SPECS[name],
             fitted=FITTED[name],
         )
@@ -131,8 +140,17 @@ def inputs(modalities: tuple[str, ...], samples: int, seed: int = 0) -> dict[str
             "note": torch.cat([torch.randint(5, 30, (samples, 6)), torch.zeros(samples, 2, dtype=torch.long)], 1),
             "power": torch.randn(samples, 20, 2),
             "table": torch.stack([torch.randn(samples), torch.randint(0, 3, (samples,)).float()], 1),
+            "lidar": cloud(samples),
         }
     return {name: every[name] for name in modalities}
+
+
+def cloud(samples: int) -> Tensor:
+    """Points (n, 12, 4) of which every third sample has five and every fifth has none; NaN = no point."""
+    points = torch.randn(samples, 12, 4)
+    points[::3, 5:] = float("nan")
+    points[1::5] = float("nan")
+    return points
 
 
 def spoiled(x: Tensor) -> Tensor:

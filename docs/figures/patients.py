@@ -20,9 +20,10 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from crossfade.data.medical import anatomy, ct, mri, note, ultrasound, vitals
-from crossfade.data.medical.draws import Uniforms, generators
+from crossfade.data.medical.draws import generators
 from crossfade.data.medical.synthetic import SyntheticPatients
 from crossfade.data.medical.tables import DIAGNOSES, MODALITIES, likelihood, patterns
+from crossfade.data.synthetic.draws import Uniforms
 from crossfade.specs import ModalitySpec
 
 SEED, SIZE = 0, 160

@@ -13,6 +13,7 @@ from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
 from crossfade.model import FusionModel
+from crossfade.registry import find_part
 from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec
 from crossfade.targets import make_target
@@ -40,6 +41,9 @@ def encoder_part(config: RunConfig, spec: ModalitySpec) -> dict[str, Any]:
             f"modality.{spec.name}.kind={spec.kind}: no encoder of this kind; there are {', '.join(config.encoder)}."
         )
     part = {**config.encoder[spec.kind], **spec.encoder}
+    other = find_part(f"encoder/{spec.kind}", part["_target_"])
+    if other and part["_target_"] != config.encoder[spec.kind]["_target_"]:
+        part = {**other[1], **spec.encoder}  # the modality has another encoder, whose fields are others
     if config.tokens > 1:
         part["pool"] = "none"  # K tokens are drawn from all of the encoder's, not from their mean
     return part

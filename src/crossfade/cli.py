@@ -1,4 +1,4 @@
-"""`crossfade train | evaluate | predict`. The commands check what they are given before anything heavy is imported."""
+"""The commands. Each checks what it is given before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -28,9 +28,23 @@ def _predict(arguments: list[str]) -> None:
     main(arguments)
 
 
+def _compare(arguments: list[str]) -> None:
+    from crossfade.commands.compare import main
+
+    main(arguments)
+
+
+def _audit(arguments: list[str]) -> None:
+    from crossfade.commands.audit import main
+
+    main(arguments)
+
+
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "train": (_train, "train a model, or a sweep of them with -m"),
     "evaluate": (_evaluate, "rebuild a run from its folder and score it"),
+    "compare": (_compare, "compare runs or sweeps: which is best, and what cannot be told from it"),
+    "audit": (_audit, "check the properties that a fusion must have"),
     "predict": (_predict, "write a run's predictions for a manifest of new samples"),
 }
 

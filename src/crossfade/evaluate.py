@@ -147,13 +147,26 @@ def _noisy(x: Tensor, jitter: float) -> Tensor:
 
 
 def predictions_table(model: FusionModel, scored: Scored, with_truth: bool = True) -> pd.DataFrame:
-    """One row a sample: id, group, then per target the truth, the prediction and its probabilities."""
+    """One row a sample: id, group, then per target the truth, the prediction, its probabilities, its main metric."""
     parts = [pd.DataFrame({"id": scored.ids, "group": scored.groups})]
     for name, target in model.targets.items():
         assert isinstance(target, Target)
         truth = scored.truth[name].numpy() if with_truth else None
         parts.append(target.columns(scored.prediction[name].numpy(), truth))
+        if with_truth and (each := scores_of(target, scored.prediction[name], scored.truth[name])) is not None:
+            parts.append(pd.DataFrame({f"{name}.{target.main}": each}))
     return pd.concat(parts, axis=1)
+
+
+def scores_of(target: Target, prediction: Tensor, truth: Tensor) -> np.ndarray | None:
+    """The main metric of each sample, NaN where the truth is unknown; None where it is not their mean."""
+    known = target.known(truth)
+    each = target.per_sample(prediction[known], target.measurable(truth[known]))
+    if each is None:
+        return None
+    out = np.full(len(truth), np.nan)
+    out[known.numpy()] = each.numpy()
+    return out
 
 
 def predictions_arrays(model: FusionModel, scored: Scored) -> dict[str, dict[str, np.ndarray]]:

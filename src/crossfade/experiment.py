@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 import sys
 import time
@@ -123,14 +124,16 @@ def single_config(config: RunConfig, name: str) -> RunConfig:
 def _single(
     config: RunConfig, folder: RunFolder, data: DataModule, name: str, overrides: Sequence[str]
 ) -> dict[str, Any]:
-    """The summary of one modality alone, trained in singles/<name>/, or once per sweep in the sweep's folder."""
+    """The summary of one modality alone, trained in singles/<name>/, or once per sweep in the sweep's folder.
+
+    Its "folder" says where it is, seen from the run's.
+    """
     alone = single_config(config, name)
     inside = RunFolder(folder.path / "singles" / name)
     shared = _shared_place(config, alone, name)
-    if shared is not None and shared.is_finished():
-        return shared.summary()
-    if inside.is_finished():
-        return inside.summary()
+    for place in (shared, inside):
+        if place is not None and place.is_finished():
+            return place.summary() | {"folder": os.path.relpath(place.path, folder.path)}
     inside.path.mkdir(parents=True, exist_ok=True)
     if not inside.config_file.exists():
         inside.write_start(alone.dump(), [*overrides, f"task.modalities=[{name}]"])
@@ -140,7 +143,7 @@ def _single(
     if shared is not None and not shared.path.exists():
         shared.path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(inside.path, shared.path, ignore=shutil.ignore_patterns("*.lock"))
-    return summary
+    return summary | {"folder": os.path.relpath(inside.path, folder.path)}
 
 
 def _shared_place(config: RunConfig, alone: RunConfig, name: str) -> RunFolder | None:

@@ -7,8 +7,9 @@ import contextlib
 import importlib.util
 import pickle
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 from crossfade.errors import UserError, did_you_mean
@@ -79,6 +80,27 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@contextlib.contextmanager
+def reading(model: str, key: str) -> Iterator[str]:
+    """Around a call that reads `model` from a folder, an installed package or the hub; gives its name for that call.
+
+    Raises UserError naming the config's key when it is not there, or is no model.
+    """
+    where = place(model, key)
+    with (local if Path(where).exists() else download)(model, key):
+        yield where
+
+
+def check_complete(report: Mapping[str, Any], model: str, key: str) -> None:
+    """Raise UserError where transformers' loading report names layers that the given weights do not hold."""
+    left = sorted(report["missing_keys"])
+    if left:
+        raise UserError(
+            f"{key}={model}: it holds no weights for {len(left)} parameters of its architecture, first {left[0]}. "
+            "Give a folder with all of them."
+        )
+
+
 def reachable(seconds: float = 2.0) -> bool:
     """Whether the hub's host takes a connection."""
     from huggingface_hub import constants
@@ -109,7 +131,7 @@ def download(name: str, key: str) -> Iterator[None]:
         why = "the hub is out of reach and its cache has no copy" if constants.HF_HUB_OFFLINE else str(error)
         raise UserError(
             f"{key}={name}: the weights could not be loaded: {why}. "
-            f"Give a local path, or train from scratch (pretrained=false, or model=null for text)."
+            f"Give a local path, or train from scratch (pretrained=false for images, else model=null)."
         ) from error
     finally:
         constants.HF_HUB_OFFLINE = was_offline

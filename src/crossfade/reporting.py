@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
 from crossfade.analysis import figures
 from crossfade.analysis.classification_report import classification_report
+from crossfade.analysis.paired import compare_tables
 from crossfade.analysis.results_table import Row, results_table, short, to_markdown
-from crossfade.analysis.verdict import verdict
+from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.evaluate import Scored
@@ -60,10 +59,9 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
         return
     console.print()
     _print_tables(config, summary, rows, title)
-    sentence = _verdict(config, folder, summary)
-    if sentence:
-        write_text(folder.path / "verdict.txt", sentence + "\n")
-        console.print(sentence)
+    if sentences := list(_verdicts(config, folder, summary)):
+        write_text(folder.path / "verdict.txt", "".join(f"{sentence}\n" for sentence in sentences))
+        console.print("\n".join(sentences))
     if isinstance(alpha := summary["alpha"], Mapping):
         console.print("α:  " + "  ".join(f"{name} {short(weight)}" for name, weight in alpha.items()), highlight=False)
     _goodbye(folder)
@@ -94,37 +92,29 @@ def _mains(config: RunConfig) -> Iterator[tuple[str, str, str]]:
         yield name, f"{name}/{kind.main}", kind.direction(kind.main)
 
 
-def _verdict(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> str | None:
-    """The sentence that compares the fused model with the best single modality, on the same samples."""
+def _verdicts(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> Iterator[str]:
+    """Per target the sentence that compares the fused model with the best single modality, on the same samples."""
     singles = summary.get("singles") or {}
-    target = config.target[config.task.targets[0]]
-    if not singles or target.kind != "multiclass":
-        return None
-    main = summary["main"]
-    best = max(singles, key=lambda name: singles[name]["metrics"][main] or -math.inf)  # of multiclass the most is best
-    name = config.task.targets[0]
-    fused = folder.predictions("test")
-    single = RunFolder(folder.path / "singles" / best)
-    if not single.config_file.exists():  # trained by an earlier job of the sweep, which holds its predictions
-        return None
-    alone = single.predictions("test")
-    known = fused[f"{name}.truth"].notna()
-    classes = sorted(fused.loc[known, f"{name}.truth"].astype(str).unique())
-    number = {c: i for i, c in enumerate(classes)}
-
-    def coded(table: pd.DataFrame, column: str) -> Any:
-        return table.loc[known, f"{name}.{column}"].astype(str).map(number).fillna(-1).astype(int).to_numpy()
-
-    return verdict(
-        label=summary["fusion"],
-        best_label=best,
-        metric=main.rsplit("/", 1)[-1],
-        truth=coded(fused, "truth"),
-        predicted=coded(fused, "predicted"),
-        predicted_best=coded(alone, "predicted"),
-        groups=fused.loc[known, "group"].astype(str).to_numpy(),
-        classes=len(classes),
-    )
+    for name, main, better in _mains(config):
+        known = {single: v for single, s in singles.items() if (v := s["metrics"][main]) is not None}
+        value = summary["metrics"][main]
+        if not known or value is None:
+            continue
+        best = (max if better == "max" else min)(known, key=lambda single: known[single])
+        fused = folder.predictions("test")
+        alone = RunFolder(folder.path / singles[best]["folder"]).predictions("test")
+        metric = main.partition("/")[2]
+        found = compare_tables(fused, alone, name, metric, config.target[name].kind == "multiclass")
+        if found is None:
+            continue
+        of = f"{name}: " if len(config.task.targets) > 1 else ""
+        evidence = f"{len(fused)} test samples"
+        other = f"the best single modality, {best}"
+        yield (
+            of
+            + verdict(summary["fusion"], other, metric, (value, known[best]), found, evidence, better)
+            + caution(fused["group"].nunique())
+        )
 
 
 def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:

@@ -44,6 +44,7 @@ class ModalitySpec(Spec):
     channels: Annotated[int, Field(ge=1)] = 1
     size: Annotated[int, Field(ge=8)] = 64  # pixels; images are resized to size × size
     range: tuple[float, float] | None = None  # raw [low, high] → [−1, 1]; none: mean and sd of the training split
+    slices: Literal["middle"] | list[int] | None = None  # of a volume: those that become the channels, 0 the first
     # audio (samples), series (steps), text (word pieces), points (most that are kept)
     length: Annotated[int, Field(ge=1)] | None = None
     # table

@@ -68,15 +68,9 @@ def main_interval(target: Target, scored: Scored, name: str) -> list[float] | No
         found = confusion_interval(truth.numpy(), prediction.argmax(1).numpy(), groups, classes, target.main)
         return [found.low, found.high]
     each = target.per_sample(prediction, truth)
-    metric = target.metrics()[target.main]
-
-    def value(rows: np.ndarray) -> float:
-        metric.reset()
-        metric.update(prediction[rows], truth[rows])
-        return float(metric.compute())
-
     try:
         if each is None:
+            value = target.resampled(prediction, truth)
             found = bootstrap(value, [np.arange(len(truth))], groups, resamples=target.resamples)
         else:
             counts = ~each.isnan().numpy()

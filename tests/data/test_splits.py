@@ -127,6 +127,15 @@ def test_a_regression_is_not_stratified():
     assert [len(rows) for rows in split.values()] == [70, 15, 15]
 
 
+@pytest.mark.parametrize("truth", [lambda: "a", np.zeros((2, 8)), {"intent": "on"}, [1.5, 2.0]])
+def test_truths_that_are_no_labels_are_not_strata(truth):
+    """A function's text holds its address: as a stratum it would deal the groups anew in every process."""
+    groups, _ = cohort()
+    plain = split_of(frame(groups, [None] * len(groups)))
+    for name, rows in split_of(frame(groups, [truth] * len(groups))).items():
+        np.testing.assert_array_equal(rows, plain[name])
+
+
 def test_labels_that_are_lists_are_strata():
     labels = [["s"], ["s", "t"], [], ["t"]] * 25
     split = split_of(frame([str(i) for i in range(100)], labels))

@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 from huggingface_hub import constants
+from torch.nn.functional import interpolate
 
 import tiny
 from crossfade.encoders.image import TimmEncoder, on_grid
@@ -128,13 +129,23 @@ def test_on_a_grid_every_cell_has_a_token_of_all_strides(model):
     tokens, mask = encoder(torch.randn(2, 2, 48, 48))
     assert tokens.shape == (2, 144, encoder.width)
     assert mask.all()
-    assert encoder.width == sum(encoder.body.feature_info.channels())
+    info = encoder.body.feature_info
+    beside = [max(1, 48 // stride // 12) ** 2 for stride in (1, *info.reduction())]  # values of a map in one cell
+    assert encoder.width == sum(c * n for c, n in zip((2, *info.channels()), beside, strict=True))
 
 
-def test_cells_run_row_by_row_and_hold_the_mean_of_finer_maps():
+def test_cells_run_row_by_row_and_hold_finer_maps_side_by_side():
     features = torch.arange(16.0).view(1, 1, 4, 4)
-    cells = on_grid(features, 2)[0, 0]
-    assert cells.tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    cells = on_grid(features, 2)[0]
+    assert cells[:, 0, 1].tolist() == [2, 3, 6, 7]
+    assert cells[:, 1, 0].tolist() == [8, 9, 12, 13]
+    finest = on_grid(torch.arange(144.0).view(1, 1, 12, 12), 1)[0, :, 0, 0]  # 6 × 6 at most, means of 2 × 2
+    assert finest.tolist() == [12 * i + j + 6.5 for i in range(0, 12, 2) for j in range(0, 12, 2)]
+
+
+def test_coarser_maps_are_interpolated():
+    features = torch.randn(2, 3, 3, 4)
+    torch.testing.assert_close(on_grid(features, 6), interpolate(features, (6, 6), mode="bilinear"))
     coarse = on_grid(torch.tensor([[[[0.0, 4.0]]]]).expand(1, 1, 2, 2), 4)[0, 0]
     assert coarse[0].tolist() == [0.0, 1.0, 3.0, 4.0]  # bilinear between the centres of the two columns
 
@@ -145,5 +156,5 @@ def test_a_change_in_one_cell_shows_most_in_its_token():
     changed = image.clone()
     changed[..., 12:16, 32:36] = 1.0  # row 3, column 8
     with torch.no_grad():
-        moved = (encoder(changed)[0] - encoder(image)[0])[..., :24].norm(dim=-1)  # the finest map
+        moved = (encoder(changed)[0] - encoder(image)[0])[..., :16].norm(dim=-1)  # the image itself
     assert moved.argmax() == 3 * 12 + 8

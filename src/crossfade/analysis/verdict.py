@@ -1,11 +1,8 @@
-"""The sentence under the table: better, worse, or not distinguishable."""
+"""The sentence under a table: better, worse, or not distinguishable."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from crossfade.analysis.confusion import confusions, metric_of
-from crossfade.analysis.intervals import Difference, paired_difference
+from crossfade.analysis.statistics import Compared
 
 LEVEL = 0.95
 FEW = 30  # test groups under which an interval by bootstrap is too short to be trusted
@@ -13,36 +10,35 @@ FEW = 30  # test groups under which an interval by bootstrap is too short to be 
 
 def verdict(
     label: str,
-    best_label: str,
+    other: str,
     metric: str,
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    predicted_best: np.ndarray,
-    groups: np.ndarray,
-    classes: int,
+    values: tuple[float, float],
+    difference: Compared,
+    evidence: str,
+    better: str = "max",
 ) -> str:
-    """Compare a model with the best single modality on the same test samples, in one sentence."""
-    difference = paired_difference(truth, predicted, predicted_best, groups, classes, metric, LEVEL)
-    value, best = (
-        float(metric_of(confusions(truth, p, groups, classes).sum(0), metric)) for p in (predicted, predicted_best)
-    )
-    count = len(np.unique(groups))
-    sentence = _sentence(label, best_label, metric.replace("_", " "), value, best, difference, len(truth))
-    if count < FEW:
-        sentence += f" Only {count} test groups: take the interval with caution."
-    return sentence
+    """Two models in one sentence; `values` are theirs, `difference` the first's minus the second's.
+
+    `evidence` says what it rests on ("300 test samples"), `better` whether "max" or "min" of the metric is.
+    """
+    d = difference
+    numbers = f"Δ = {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}], {spoken_p(d.p)}, {evidence}"
+    first, second = f"{label} ({metric.replace('_', ' ')} {values[0]:.3f})", f"{other} ({values[1]:.3f})"
+    if not is_difference(d):
+        return f"{first} is not distinguishable from {second}: {numbers}."
+    return f"{first} {'beats' if (d.value > 0) == (better == 'max') else 'is worse than'} {second}: {numbers}."
 
 
-def _sentence(label: str, best_label: str, metric: str, value: float, best: float, d: Difference, samples: int) -> str:
-    numbers = f"Δ = {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}], {_p(d.p)}, {samples} test samples"
-    if d.p >= 1 - LEVEL or d.low <= 0 <= d.high:  # the test and the interval must agree on a difference
-        return (
-            f"{label} ({metric} {value:.3f}) is not distinguishable from the best single modality, "
-            f"{best_label} ({best:.3f}): {numbers}."
-        )
-    word = "beats" if d.value > 0 else "is worse than"
-    return f"{label} ({metric} {value:.3f}) {word} the best single modality, {best_label} ({best:.3f}): {numbers}."
+def is_difference(d: Compared, p: float | None = None) -> bool:
+    """Whether test and interval agree on a difference; `p` where it was adjusted for several tests."""
+    return (d.p if p is None else p) < 1 - LEVEL and not d.low <= 0 <= d.high
 
 
-def _p(p: float) -> str:
+def caution(groups: int) -> str:
+    """What to add where there are few test groups; else an empty string."""
+    return f" Only {groups} test groups: take the interval with caution." if groups < FEW else ""
+
+
+def spoken_p(p: float) -> str:
+    """ "p < .001", "p = .310"."""
     return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")

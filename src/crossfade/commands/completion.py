@@ -50,6 +50,12 @@ def _query(line: str, commands: Sequence[str]) -> None:
             main(["-sc", "query=bash"])
         found = text.getvalue().split()
     else:
-        keys = {"evaluate": ["run", "checkpoint", "split"], "predict": ["run", "manifest", "output"]}.get(words[1], [])
+        known = {
+            "evaluate": ["run", "checkpoint", "split"],
+            "predict": ["run", "manifest", "output"],
+            "compare": ["metric"],
+            "audit": ["run"],
+        }
+        keys = known.get(words[1], [])
         found = [f"{key}=" for key in keys]
     print("\n".join(word for word in found if word.startswith(words[-1])))

@@ -38,13 +38,18 @@ def show_commands(commands: Mapping[str, str]) -> None:
 
 
 def show_usage(
-    command: str, what: str, required: Mapping[str, str], optional: Mapping[str, str], texts: Mapping[str, str]
+    command: str,
+    what: str,
+    required: Mapping[str, str],
+    optional: Mapping[str, str],
+    texts: Mapping[str, str],
+    first: str = "",
 ) -> None:
-    """The help of a command with a few fixed keys."""
+    """The help of a command with a few fixed keys; `first` is what stands before them."""
     console = _console()
     console.print(Text(what, style="bold"))
     keys = " ".join([*(f"{k}={v}" for k, v in required.items()), *(f"[{k}={v or '…'}]" for k, v in optional.items())])
-    console.print(f"\nUsage: crossfade {command} {keys}\n", highlight=False, markup=False)
+    console.print(f"\nUsage: crossfade {command} {first}{keys}\n", highlight=False, markup=False)
     console.print(_table((key, texts[key]) for key in (*required, *optional)))
 
 

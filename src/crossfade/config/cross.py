@@ -11,7 +11,7 @@ from crossfade.config.alpha import simplex_point, strategies_with_alpha
 from crossfade.config.dense import grids_of
 from crossfade.config.explain import MISSING
 from crossfade.errors import UserError, did_you_mean
-from crossfade.registry import default_choices, find_part
+from crossfade.registry import default_choices, find_part, read_option
 
 Raw = Mapping[str, Any]
 Problems = dict[str, str]
@@ -155,6 +155,27 @@ def _aligned(raw: Raw) -> Problems:
     }
 
 
+def _extent(raw: Raw) -> Problems:
+    """What an aligned modality covers is what the dense target covers; points need it to have a place at all."""
+    problems: Problems = {}
+    for target in grids_of(raw):
+        spec = raw["target"][target]
+        wanted = spec.get("extent", read_option("target", spec["kind"]).get("extent"))
+        for name in raw["task"]["modalities"]:
+            modality = raw["modality"].get(name, {})
+            given = modality.get("extent")
+            if wanted is None or not modality.get("aligned"):
+                continue
+            if given is None and modality["kind"] == "points":
+                said = f"modality.{name}.extent: points need it to be placed on the grid of target.{target}."
+            elif given is not None and list(given) != list(wanted):
+                said = f"modality.{name}.extent={list(given)}: must be what target.{target} covers."
+            else:
+                continue
+            problems[f"modality.{name}.extent"] = f"{said} Set modality.{name}.extent={list(wanted)} (m)."
+    return problems
+
+
 def _near(width: int, heads: int) -> int:
     return max(h for h in range(1, heads + 1) if width % h == 0)
 
@@ -216,6 +237,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("encoder",), _encoder_heads),
     (("task.targets", "target", "tokens"), _grid),
     (("modality",), _aligned),
+    (("task", "target", "modality"), _extent),
     (("data.split",), _split),
     (("data.fold", "folds"), _folds),
     ((), _paths),

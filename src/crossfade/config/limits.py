@@ -26,6 +26,12 @@ def at_least(low: float) -> Limit:
     return Limit(f"at least {low:g}", lambda value: _number(value) and value >= low)
 
 
+def _are_quantiles(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) < 3 or not all(map(_number, value)):
+        return False
+    return value == sorted(set(value)) and 0.5 in value and value[0] > 0 and value[-1] < 1
+
+
 ABOVE_ZERO = Limit("above 0", lambda value: _number(value) and value > 0)
 SHARE = Limit("in [0, 1]", lambda value: _number(value) and 0 <= value <= 1)
 RATE_OF_LOSS = Limit("in [0, 1)", lambda value: _number(value) and 0 <= value < 1)
@@ -50,14 +56,38 @@ LIMITS: dict[str, Limit] = {
     "position": choice("learned", "sinusoidal", "rotary", "none"),
     "pool": choice("mean", "none"),
     "patch": at_least(1),
+    "cells": at_least(1),
+    "fine": at_least(1),
+    "stride": at_least(1),
     "mels": at_least(1),
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,
+    "level": choice("fixed", "own"),
+    "shift": SHARE,
+    "mask": SHARE,
     "vocabulary": at_least(100),
     # targets
     "label_smoothing": RATE_OF_LOSS,
     "class_weights": choice("none", "balanced"),
     "grid": at_least(1),
+    "upsample": at_least(1),
+    "boxes": at_least(1),
+    "sigma": ABOVE_ZERO,
+    "box_weight": at_least(0),
+    "modes": at_least(1),
+    "mode_weight": at_least(0),
+    "steps": at_least(1),
+    "rate": ABOVE_ZERO,
+    "road": at_least(1),
+    "ego_length": ABOVE_ZERO,
+    "ego_width": ABOVE_ZERO,
+    "overhang": at_least(0),
+    "detection": SHARE,
+    "period_s": ABOVE_ZERO,
+    "hours": at_least(1),
+    "quantiles": Limit("three numbers or more between 0 and 1, ascending, with 0.5 among them", _are_quantiles),
+    "occupancy_weight": at_least(0),
+    "tolerance": at_least(0),
     # sources
     "samples": at_least(10),
     "informativeness": SHARE,  # these three: a number, or one per modality
@@ -69,6 +99,7 @@ LIMITS: dict[str, Limit] = {
 
 # where a group allows other values than the rest
 OF_GROUP: dict[str, dict[str, Limit]] = {
+    "encoder/points": {"pool": choice("max", "mean", "none")},
     "encoder/text": {"pool": choice("mean", "cls", "none")},
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }

@@ -118,14 +118,15 @@ class ManifestSource:
         for column in sorted({c for c in used if c}):
             digest.update(json.dumps([column, [text(c) for c in self.table[column]]]).encode())
         for name, spec in sorted(self.modalities.items()):
-            fields = spec.model_dump(include={"kind", "column", "channels", "rate", "categorical"})
+            fields = spec.model_dump(include={"kind", "column", "channels", "slices", "rate", "categorical"})
             digest.update(json.dumps([name, fields], sort_keys=True).encode())
         files = [spec.column for _, spec in sorted(self.modalities.items()) if spec.kind in FILE_KINDS]
         files += [spec.column for _, spec in sorted(self.targets.items()) if form_of(spec) in FILES]
         for cell in (word(c) for column in files for c in self.table[column]):
             if cell is not None and (path := self.root.path(cell)).exists():
-                status = path.stat()
-                digest.update(json.dumps([cell, status.st_size, status.st_mtime_ns]).encode())
+                for file in sorted(path.iterdir()) if path.is_dir() else [path]:  # a folder: a DICOM series
+                    status = file.stat()
+                    digest.update(json.dumps([cell, file.name, status.st_size, status.st_mtime_ns]).encode())
         return digest.hexdigest()
 
     def _value(self, index: int, spec: ModalitySpec) -> Any | None:

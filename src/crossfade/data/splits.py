@@ -55,9 +55,7 @@ def make_split(
 
     Raises UserError for a group in two splits or folds, a fold that does not exist, or an empty split.
     """
-    labels = [",".join(map(str, t)) if isinstance(t, list) else t for t in frame.truth[target]]
-    if labels and isinstance(next((x for x in labels if x is not None), None), float):
-        labels = [None] * len(labels)  # regression: nothing to stratify by
+    labels = [_label(truth) for truth in frame.truth[target]]
     groups = np.asarray(frame.groups)
     if fold is not None:
         part = _by_fold(frame, groups, labels, shares, seed, fold, folds)
@@ -72,6 +70,13 @@ def make_split(
     split = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
     _check(split, groups)
     return split
+
+
+def _label(truth: Any) -> str | None:
+    """What a sample is stratified by: a label or labels. Numbers, boxes, and truths not read yet give nothing."""
+    if isinstance(truth, list) and all(isinstance(label, str) for label in truth):
+        return ",".join(truth)
+    return truth if isinstance(truth, str) else None
 
 
 def _by_fold(

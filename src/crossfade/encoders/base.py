@@ -37,6 +37,14 @@ class Encoder(nn.Module):
         Takes the YAML's fields; called before any data are read, so that a typo does not cost that time.
         """
 
+    @staticmethod
+    def given(spec: ModalitySpec, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run keeps, in `fitted`, of a model that the YAML's fields name, to be built again without it.
+
+        Plain data; nothing as a rule. Raises UserError where that model does not take this modality.
+        """
+        return {}
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 

@@ -8,19 +8,22 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pixel_unshuffle
 
 from crossfade import hub
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec
 
+FINEST = 6  # values per cell and direction that a token keeps apart
+
 
 class TimmEncoder(Encoder):
     """(B, C, H, W) → feature tokens (B, H′·W′, D_e), or their pooled vector (B, 1, D_e).
 
-    On a grid of g × g cells a token holds the model's feature maps of all strides at that cell (hypercolumns: Hariharan
-    et al. 2015, arXiv:1411.5752): (B, g², Σ of the maps' channels).
+    On a grid of g × g cells a token holds the image itself and the model's feature maps of all strides at that cell
+    (hypercolumns: Hariharan et al. 2015, arXiv:1411.5752), (B, g², Σ of their channels). Up to 6 × 6 values that lie in
+    one cell stand side by side in it, so that what is drawn pixel by pixel can be.
 
     The weights are timm's from the hub (`pretrained`), those of a local file (`weights`; number of channels
     adapted), or drawn from the run's seed.
@@ -94,7 +97,7 @@ class TimmEncoder(Encoder):
         if self.grid is not None:
             widths = self.body.feature_info.channels()  # type: ignore[union-attr, operator]
             maps = [_channels_first(features, width) for features, width in zip(self.body(x), widths, strict=True)]
-            return torch.cat([on_grid(features, self.grid) for features in maps], 1).flatten(2).transpose(1, 2)
+            return torch.cat([on_grid(features, self.grid) for features in (x, *maps)], 1).flatten(2).transpose(1, 2)
         features = self.body.forward_features(x)  # type: ignore[operator]
         if features.ndim == 4:
             width: Any = self.body.num_features
@@ -115,10 +118,22 @@ def _channels_first(features: Tensor, width: int) -> Tensor:
 
 
 def on_grid(features: Tensor, grid: int) -> Tensor:
-    """A map (B, C, H, W) on g × g cells: the mean over a cell where the map is finer, bilinear where it is coarser."""
-    if min(features.shape[-2:]) >= grid:
-        return adaptive_avg_pool2d(features, grid)
-    return interpolate(features, (grid, grid), mode="bilinear")
+    """A map (B, C, H, W) on g × g cells, (B, C·r², g, g), r = min(H // g, W // g, 6) but at least 1.
+
+    A finer map is averaged to r·g × r·g, and each cell's r × r values become channels; a coarser one is interpolated.
+    """
+    high, wide = features.shape[-2:]
+    fine = min(min(high, wide) // grid, FINEST)
+    side = fine * grid
+    if fine < 1:  # as one product: its gradient is quicker than interpolate's, and deterministic on a GPU
+        single = torch.eye(high * wide, device=features.device, dtype=features.dtype).view(-1, 1, high, wide)
+        spread = interpolate(single, (grid, grid), mode="bilinear").flatten(1)
+        return (features.flatten(2) @ spread).unflatten(2, (grid, grid))
+    if high % side == 0 and wide % side == 0:
+        features = avg_pool2d(features, (high // side, wide // side))
+    else:
+        features = adaptive_avg_pool2d(features, side)
+    return pixel_unshuffle(features, fine)
 
 
 def _check_name(model: str) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from crossfade import hub
 from crossfade.encoders.base import Encoder
-from crossfade.errors import UserError
 from crossfade.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
@@ -86,17 +85,11 @@ class TextEncoder(Encoder):
             return
         from transformers import AutoModel
 
-        options = self._options(self.body.config)
-        model = hub.place(self.model, "encoder.text.model")
-        source = hub.local if Path(model).exists() else hub.download
-        with source(self.model, "encoder.text.model"), hub.quiet():
-            self.body, report = AutoModel.from_pretrained(model, output_loading_info=True, **options)
-        left = sorted(report["missing_keys"])
-        if left:
-            raise UserError(
-                f"encoder.text.model={self.model}: it holds no weights for {len(left)} parameters of its architecture, "
-                f"first {left[0]}. Give a folder with all of them."
+        with hub.reading(self.model, "encoder.text.model") as where, hub.quiet():
+            self.body, report = AutoModel.from_pretrained(
+                where, output_loading_info=True, **self._options(self.body.config)
             )
+        hub.check_complete(report, self.model, "encoder.text.model")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mask = x != self.pad

@@ -23,7 +23,8 @@ class Fused(NamedTuple):
 class Fusion(nn.Module):
     """Base of all strategies: `forward(tokens, mask) -> Fused`.
 
-    tokens (B, M, K, D): normalised embeddings, M modalities in the sorted order of their names; zeros where masked.
+    tokens (B, M, K, D): normalised embeddings, M modalities in the sorted order of their names. What stands where the
+    mask is False must not matter: `crossfade audit` looks.
     mask (B, M, K) bool: True where the token exists. A modality is absent where all its K are False.
     At least one modality of each sample is present.
 

@@ -60,7 +60,7 @@ class Sum(Fusion):
     """
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
-        return one_branch(tokens.sum(1), mask.any(1))  # masked tokens are zeros
+        return one_branch(tokens.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
 
 
 class Mean(Fusion):
@@ -73,7 +73,7 @@ class Mean(Fusion):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
         count = mask.sum(1).clamp(min=1).unsqueeze(-1).to(tokens.dtype)
-        return one_branch(tokens.sum(1) / count, mask.any(1))
+        return one_branch(tokens.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1) / count, mask.any(1))
 
 
 class Max(Fusion):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -163,6 +163,20 @@ class Target(nn.Module):
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
         """The main metric of each sample (N,), where it is their mean (NaN: does not count); None where it is not."""
         return None
+
+    def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
+        """The main metric of rows drawn, with repeats, from these samples; an interval asks for `resamples` such draws.
+
+        A target may compute once here what does not depend on the draw.
+        """
+        metric = self.metrics()[self.main]
+
+        def value(rows: np.ndarray) -> float:
+            metric.reset()
+            metric.update(prediction[rows], truth[rows])
+            return float(metric.compute())
+
+        return value
 
     def stability(self, prediction: Tensor, jittered: Tensor) -> dict[str, float]:
         """Further metrics, from the predictions and those of the same samples with noise on their inputs."""

@@ -75,6 +75,9 @@ class Regression(Target):
     def metrics(self) -> MetricCollection:
         return MetricCollection({"mae": MeanAbsoluteError(), "rmse": MeanSquaredError(squared=False), "r2": R2()})
 
+    def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        return (prediction - truth).abs().mean(-1)
+
     def chance(self, truth: Tensor) -> Tensor:
         """The training split's mean, for every sample."""
         return self.mean.expand(len(truth), -1)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.data.medical.bound import accuracy, accuracy_with_missing, presence_patterns
+from crossfade.data.medical.bound import accuracy, accuracy_with_missing
 from crossfade.data.medical.synthetic import SyntheticPatients
 from crossfade.data.medical.tables import DIAGNOSES, MODALITIES, PER_CENT, PRIOR, likelihood
+from crossfade.data.synthetic.presence import presence_patterns
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec
 

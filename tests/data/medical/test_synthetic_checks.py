@@ -2,9 +2,9 @@
 
 import pytest
 
-from crossfade.data.medical.knobs import per_modality
 from crossfade.data.medical.synthetic import SyntheticPatients
 from crossfade.data.medical.tables import MODALITIES
+from crossfade.data.synthetic.knobs import per_modality
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec, TargetSpec
 
@@ -20,9 +20,12 @@ def table(**fields):
 
 
 def test_a_number_is_for_all_a_mapping_for_some_and_none_for_the_default():
-    assert per_modality("noise", 2) == dict.fromkeys(MODALITIES, 2.0)
-    assert per_modality("noise", {"ct": 0}) == {**dict.fromkeys(MODALITIES, 1.0), "ct": 0.0}
-    assert per_modality("missing", None) == dict.fromkeys(MODALITIES, 0.0)
+    assert per_modality("noise", 2, MODALITIES, "the built-in patients") == dict.fromkeys(MODALITIES, 2.0)
+    assert per_modality("noise", {"ct": 0}, MODALITIES, "the built-in patients") == {
+        **dict.fromkeys(MODALITIES, 1.0),
+        "ct": 0.0,
+    }
+    assert per_modality("missing", None, MODALITIES, "the built-in patients") == dict.fromkeys(MODALITIES, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_what_is_wrong_is_named(fields, words):
 
 def test_all_problems_of_a_knob_are_told_at_once():
     with pytest.raises(UserError) as fault:
-        per_modality("missing", {"ct": 2, "nte": 0.1})
+        per_modality("missing", {"ct": 2, "nte": 0.1}, MODALITIES, "the built-in patients")
     assert len(fault.value.problems) == 2
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from crossfade.data.medical import anatomy, ct, mri, note, ultrasound, vitals
-from crossfade.data.medical.draws import Uniforms, generators
+from crossfade.data.medical.draws import generators
 from crossfade.data.medical.tables import PER_CENT, patterns
+from crossfade.data.synthetic.draws import Uniforms
 
 SIZE, COUNT = 64, 20
 INDICES = np.arange(COUNT)

@@ -162,6 +162,7 @@ def test_default_length_of_text():
 VALUES = {
     "audio": ([np.ones(5)], {"rate": 10}),
     "image": ([np.ones((1, 8, 8))], {"size": 8}),
+    "points": ([np.arange(8.0).reshape(2, 4)], {"length": 4}),
     "series": ([np.array([[1.0, NAN], [2.0, 3.0]])], {"rate": 1}),
     "table": (ROWS, {"column": ["age", "sex"], "categorical": ["sex"]}),
     "text": (TEXTS, {"length": 6}),

@@ -7,12 +7,12 @@ tissues are painted in order, later ones over earlier ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from .draws import Uniforms
+from crossfade.data.synthetic.draws import Uniforms
 
 FIELD_MM = 310.0
 ANATOMY_UNIFORMS = 96
@@ -36,6 +36,7 @@ class Layer:
     tissue: str
     window: tuple[slice, slice, slice]
     mask: np.ndarray
+    name: str = ""  # of an organ that a target asks for
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def axial_slice(u: Uniforms, size: int) -> Slice:
     for _ in range(4):  # hepatic and portal veins
         vein = (place(-85, -15), place(-45, 20), u.between(9, 22), u.between(2.5, 4.5), u.between(-1.4, 1.4))
         add("blood", *vein, within=liver)
+        layers[-1] = replace(layers[-1], name="vein")
 
     pancreas = (place(8, 22), place(-12, -2), place(28, 38), place(8, 11), u.between(-0.5, -0.1))
     add("pancreas", *pancreas, within=1 - liver)

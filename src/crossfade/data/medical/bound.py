@@ -7,10 +7,11 @@ Bayes classifier of e, so its accuracy bounds from above the accuracy on the ren
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from crossfade.data.synthetic.presence import presence_patterns
 
 
 def accuracy(prior: np.ndarray, tables: Sequence[np.ndarray]) -> float:
@@ -22,19 +23,6 @@ def accuracy(prior: np.ndarray, tables: Sequence[np.ndarray]) -> float:
     for table in tables:
         joint = (joint[:, :, None] * table[:, None, :]).reshape(len(prior), -1)
     return float(joint.max(axis=0).sum())
-
-
-def presence_patterns(missing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """All presence patterns of M modalities but the empty one, and their probabilities.
-
-    Modalities go missing independently with rate `missing`; where all did, the draw is repeated:
-    p(r) = Π_m missing_m^(1−r_m) (1−missing_m)^(r_m) / (1 − Π_m missing_m).
-    Returns bool (2^M − 1, M) and float (2^M − 1,).
-    """
-    patterns = np.array(list(itertools.product([False, True], repeat=len(missing)))[1:])
-    rates = np.asarray(missing, dtype=float)
-    probability = np.where(patterns, 1 - rates, rates).prod(axis=1)
-    return patterns, probability / probability.sum()
 
 
 def accuracy_with_missing(

@@ -14,8 +14,9 @@ import numpy as np
 import scipy.fft
 import scipy.sparse
 
+from crossfade.data.synthetic.draws import Uniforms, normals
+
 from .anatomy import FIELD_MM, Slice
-from .draws import Uniforms, normals
 from .lesion import Recipe, paint, region
 
 MU_WATER = 0.0193  # 1/mm at about 70 keV

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from crossfade.data.synthetic.draws import Uniforms, normals
+
 from .anatomy import Slice
-from .draws import Uniforms, normals
 from .lesion import Recipe, paint, region
 
 SEQUENCES = {"T1": (500.0, 12.0), "T2": (3500.0, 90.0)}  # TR, TE in ms

@@ -9,34 +9,36 @@ upper bound for every model of the rendered data.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
 import time
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from crossfade.data.source import Bound, Frame
+from crossfade.data.synthetic.cache import cache_folder, cached, digest
+from crossfade.data.synthetic.checks import check_modalities, check_targets, check_whole
+from crossfade.data.synthetic.draws import Uniforms, choose
+from crossfade.data.synthetic.knobs import per_modality
+from crossfade.data.synthetic.presence import draw_presence
+from crossfade.data.synthetic.rendering import in_blocks
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec, TargetSpec
 
-from . import anatomy, ct, mri, note, ultrasound, vitals
-from .bound import accuracy_with_missing, presence_patterns
-from .cache import cache_folder, cached
-from .checks import check_modalities, check_numbers, check_targets, table_columns
-from .draws import BLOCK, Uniforms, choose, generators
-from .knobs import per_modality
+from . import anatomy, ct, mri, note, planes, ultrasound, vitals
+from .bound import accuracy_with_missing
+from .checks import CHANNELS, KINDS, check_dense, table_columns
+from .checks import TARGETS as TARGET_KINDS
+from .draws import generators
 from .tables import DIAGNOSES, FINDINGS, MODALITIES, PRIOR, likelihood, patterns
 
 log = logging.getLogger(__name__)
 
 GENERATOR = 3  # raised with every change of what is rendered; part of the cache's key
-IMAGES = {"ct": 1, "mri": 2, "ultrasound": 1}  # modality → channels
+WHOSE = "the built-in patients"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class SyntheticPatients:
 
     Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
     T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
-    `vitals.UNITS`). Targets: `diagnosis` (multiclass) and `findings` (multilabel, all modalities' findings).
+    `vitals.UNITS`). Targets: `diagnosis` (multiclass), `findings` (multilabel, all modalities' findings), `guidance`
+    (segmentation: lesion and the liver's veins, at the target's size) and `image_fusion` (CT and T2-weighted MRI in [0, 1];
+    unknown where the run uses one of them and the patient lacks it).
     Patient i depends on `seed` and i alone, and is the same whatever `samples`, order or processes.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
@@ -78,14 +82,15 @@ class SyntheticPatients:
         missing: float | Mapping[str, float] | None = None,
         cache: bool = True,
     ) -> None:
-        check_numbers(samples, seed)
-        check_modalities(modalities, IMAGES)
-        check_targets(targets)
+        check_whole({"data.source.samples": (samples, 1), "seed": (seed, 0)})
+        check_modalities(modalities, KINDS, CHANNELS, WHOSE)
+        check_targets(targets, TARGET_KINDS, WHOSE)
+        check_dense(targets, modalities)
         self.modalities, self.targets = dict(modalities), dict(targets)
         self.seed, self.samples, self.cache = int(seed), int(samples), cache
-        self.informativeness = per_modality("informativeness", informativeness)
-        self.noise = per_modality("noise", noise)
-        self.missing = per_modality("missing", missing)
+        self.informativeness = per_modality("informativeness", informativeness, MODALITIES, WHOSE)
+        self.noise = per_modality("noise", noise, MODALITIES, WHOSE)
+        self.missing = per_modality("missing", missing, MODALITIES, WHOSE)
         self._tables = {m: likelihood(m, self.informativeness[m]) for m in MODALITIES}
         self._columns = table_columns(modalities["vitals"]) if "vitals" in modalities else []
         self._values: dict[str, Any] = {}  # modality → one value per patient, once read
@@ -101,7 +106,13 @@ class SyntheticPatients:
                 truth["diagnosis"] = [DIAGNOSES[c] for c in state.diagnosis]
             if "findings" in self.targets:
                 truth["findings"] = [self._findings(state, i) for i in range(self.samples)]
-            self._frame = Frame(ids=ids, groups=ids, present=self._presence(state), truth=truth)
+            present = self._presence(state)
+            if "guidance" in self.targets:  # these two as functions: rendered when first asked for
+                truth["guidance"] = [partial(self._mask, i) for i in range(self.samples)]
+            if "image_fusion" in self.targets:
+                used = present[:, [name in planes.SOURCES for name in self.modalities]].all(1)
+                truth["image_fusion"] = [partial(self._shown, i) if all_ else None for i, all_ in enumerate(used)]
+            self._frame = Frame(ids=ids, groups=ids, present=present, truth=truth)
         return self._frame
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
@@ -133,7 +144,8 @@ class SyntheticPatients:
 
     def fingerprint(self) -> str:
         """Hash of the generator's version, seed, knobs and specs: of all that determines the samples."""
-        return _hash(
+        return digest(
+            generator=GENERATOR,
             seed=self.seed,
             patients=self.samples,
             modalities={m: spec.model_dump(include={"size", "column"}) for m, spec in self.modalities.items()},
@@ -157,8 +169,7 @@ class SyntheticPatients:
 
     def _presence(self, state: State) -> np.ndarray:
         names = [m for m in MODALITIES if m in self.modalities]
-        possible, probability = presence_patterns([self.missing[m] for m in names])
-        drawn = possible[choose(probability[None], state.presence)]
+        drawn = draw_presence([self.missing[m] for m in names], state.presence)
         return drawn[:, [names.index(m) for m in self.modalities]]
 
     @staticmethod
@@ -168,15 +179,32 @@ class SyntheticPatients:
 
     def _value(self, name: str, index: int) -> Any:
         value = self._all(name)[index]
-        if name in IMAGES:
+        if name in CHANNELS:
             return value.astype(np.float32)
         return dict(value) if name == "vitals" else value
 
     def _all(self, name: str) -> Any:
         if name not in self._values:
             make = {"note": self._notes, "vitals": self._vitals}.get(name)
-            self._values[name] = make() if make else self._images(name)
+            self._values[name] = make() if make else self._images(name, self._size(name))
         return self._values[name]
+
+    def _size(self, name: str) -> int:
+        """Of an image in pixels; of one that only the fused image is made of, the target's."""
+        return self.modalities[name].size if name in self.modalities else self.targets["image_fusion"].own["size"]
+
+    def _mask(self, index: int) -> np.ndarray:
+        if "masks" not in self._values:
+            size = self.targets["guidance"].own["size"]
+
+            def make() -> np.ndarray:
+                return self._in_blocks("masks", lambda block: planes.masks(self.seed, block, size))
+
+            self._values["masks"] = self._kept("masks", (self.samples, size, size), make, np.uint8, size=size)
+        return self._values["masks"][index]
+
+    def _shown(self, index: int) -> np.ndarray:
+        return planes.shown({name: self._all(name)[index] for name in planes.SOURCES})
 
     def _notes(self) -> list[str]:
         indices = np.arange(self.samples)
@@ -195,27 +223,35 @@ class SyntheticPatients:
             rows.append({column: row[column] for column in self._columns})
         return rows
 
-    def _images(self, name: str) -> np.ndarray:
-        size = self.modalities[name].size
-        shape = (self.samples, IMAGES[name], size, size)
-        if not self.cache:
-            return self._render_all(name)
+    def _images(self, name: str, size: int) -> np.ndarray:
+        """All patients' images of one modality, float16 (N, C, H, W)."""
+        shape = (self.samples, CHANNELS[name], size, size)
         knobs = {"informativeness": self.informativeness[name], "noise": self.noise[name]}
-        key = _hash(modality=name, seed=self.seed, patients=self.samples, size=size, **knobs)
-        path = cache_folder() / "medical" / f"{name}-{key}.npz"
-        return cached(path, shape, lambda: self._render_all(name))
 
-    def _render_all(self, name: str) -> np.ndarray:
-        """All patients' images of one modality, float16 (N, C, H, W), block by block in threads."""
+        def make() -> np.ndarray:
+            return self._in_blocks(name, lambda block: self._render(name, size, block))
+
+        return self._kept(name, shape, make, np.float16, size=size, **knobs)
+
+    def _kept(
+        self, name: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: type, **what: Any
+    ) -> np.ndarray:
+        """What `make` gives, or what an earlier run kept of it; `what` determines it, beside seed and number."""
+        if not self.cache:
+            return make()
+        key = digest(generator=GENERATOR, modality=name, seed=self.seed, patients=self.samples, **what)
+        path = cache_folder() / "medical" / f"{name}-{key}.npz"
+        return cached(path, {"images": (shape, dtype)}, lambda: {"images": make()})["images"]
+
+    def _in_blocks(self, name: str, render: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Of all patients, block by block in threads."""
         start = time.perf_counter()
-        blocks = [np.arange(first, first + BLOCK) for first in range(0, self.samples, BLOCK)]
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            images = np.concatenate(list(pool.map(lambda block: self._render(name, block), blocks)))
+        images = np.concatenate(in_blocks(self.samples, render))
         log.info("Rendered %s of %d patients in %.1f s", name, self.samples, time.perf_counter() - start)
         return images[: self.samples]
 
-    def _render(self, name: str, indices: np.ndarray) -> np.ndarray:
-        size, noise = self.modalities[name].size, self.noise[name]
+    def _render(self, name: str, size: int, indices: np.ndarray) -> np.ndarray:
+        noise = self.noise[name]
         evidence = self.state(indices).evidence[name]
         u = Uniforms(generators(self.seed, indices, "anatomy"), anatomy.ANATOMY_UNIFORMS)
         rngs = generators(self.seed, indices, name)
@@ -225,8 +261,3 @@ class SyntheticPatients:
             render = ct.render if name == "ct" else mri.render
             image = render(anatomy.axial_slice(u, size), evidence, noise, rngs)
         return image.astype(np.float16)
-
-
-def _hash(**what: Any) -> str:
-    text = json.dumps({"generator": GENERATOR, **what}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -17,8 +17,9 @@ from functools import lru_cache
 import numpy as np
 import scipy.ndimage
 
+from crossfade.data.synthetic.draws import Uniforms, normals
+
 from .anatomy import soft
-from .draws import Uniforms, normals
 
 LOW = -60.0  # dB
 DEPTH_MM, APEX_MM, HALF_ANGLE = 170.0, 62.0, 0.50  # of the field; probe's radius; rad

@@ -18,14 +18,15 @@ FILE_KINDS = ("image", "audio", "series", "points")  # kinds whose column holds 
 
 
 def read_file(path: Path, spec: ModalitySpec) -> np.ndarray:
-    """The raw value of one file of a modality of kind image, audio, series or points.
+    """The raw value of one file of a modality of kind image, audio, series or points; of a DICOM series, one folder.
 
     Raises Fault, saying what is wrong with the file, and UserError where a package is missing.
     """
-    if not os.path.isfile(path):  # which, unlike Path.is_file, takes a name that is too long for a missing file
+    series = spec.kind == "image" and spec.slices is not None and os.path.isdir(path)
+    if not series and not os.path.isfile(path):  # which, unlike Path.is_file, takes a name that is too long for a missing file
         raise Fault("is a folder, not a file" if os.path.isdir(path) else "no such file")
     if spec.kind == "image":
-        return read_image(path, spec.channels)
+        return read_image(path, spec.channels, spec.slices)
     if spec.kind == "audio":
         if spec.rate is None:  # the manifest's check names the modality; this is for direct callers
             raise ValueError("audio is read at a rate: the modality needs `rate` in Hz")
@@ -33,7 +34,7 @@ def read_file(path: Path, spec: ModalitySpec) -> np.ndarray:
     if spec.kind == "series":
         return read_series(path)
     if spec.kind == "points":
-        return read_points(path)
+        return read_points(path, spec.channels if spec.channels >= 3 else None)  # fewer: not given
     raise ValueError(f"kind {spec.kind!r} is not read from files; kinds that are: {', '.join(FILE_KINDS)}")
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from crossfade.data.readers.arrays import load_array
 from crossfade.data.readers.faults import Fault, finite, numeric, optional_package, reason
+from crossfade.data.readers.volume import Slices, dicom_values, read_dicom_series, read_nifti_volume, take
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 ARRAYS = (".npy", ".npz")
@@ -26,13 +27,19 @@ EXTENSIONS = PICTURES + ARRAYS + NIFTI + DICOM
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float64)  # ITU-R BT.601
 
 
-def read_image(path: Path, channels: int) -> np.ndarray:
-    """An image file as float32 (channels, H, W), all finite.
+def read_image(path: Path, channels: int, slices: Slices | None = None) -> np.ndarray:
+    """An image file as float32 (channels, H, W), all finite; with `slices` these of a volume (`readers.volume`).
 
     Units: 8- or 16-bit grey levels; HU or the file's rescaled unit for DICOM and NIfTI; as stored for arrays.
     Raises Fault where the file is corrupt, truncated, of another shape, or holds NaN or inf.
     """
     name = path.name.lower()
+    if slices is not None:
+        if path.is_dir():
+            return take(read_dicom_series(path), slices, channels)
+        if name.endswith(NIFTI):
+            return take(read_nifti_volume(path), slices, channels)
+        raise Fault("is no volume: `slices` is for NIfTI files and for folders that hold a DICOM series")
     if name.endswith(PICTURES):
         return _fit(_picture(path), channels, colour=True)
     if name.endswith(ARRAYS):
@@ -91,7 +98,7 @@ def _planes(array: np.ndarray, channels: int) -> np.ndarray:
         if array.ndim == 3 and array.shape[-1] in (1, channels):
             hint = "; it looks like (H, W, C): store it channels first"
         elif array.ndim >= 3:
-            hint = "; no slice of a volume is picked for you: store those that you want as channels"
+            hint = "; no slice of a volume is picked for you: name those that you want in the modality's `slices`"
         raise Fault(f"has shape {array.shape}, expected (H, W) or ({channels}, H, W){hint}")
     return finite(numeric(array, "the array"), "the array")
 
@@ -109,7 +116,7 @@ def _nifti(path: Path) -> np.ndarray:
 
 
 def _dicom(path: Path, channels: int) -> np.ndarray:
-    """(C, H, W) after rescale slope and intercept (HU for CT); MONOCHROME1 is inverted: bright is dense."""
+    """(C, H, W) of one DICOM file: colour as stored, grey as `dicom_values` has it."""
     pydicom = optional_package("pydicom", path)
     try:
         dataset: Any = pydicom.dcmread(path)
@@ -122,13 +129,7 @@ def _dicom(path: Path, channels: int) -> np.ndarray:
     if stored.ndim == 3:
         colour = np.moveaxis(stored, -1, 0)
         return _fit(finite(numeric(colour, "the image"), "the image"), channels, colour=True)
-    value = stored.astype(np.float64)
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        bits = int(dataset.BitsStored)
-        low = -(2 ** (bits - 1)) if dataset.PixelRepresentation else 0
-        value = 2 * low + 2**bits - 1 - value
-    value = value * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
-    return _fit(_planes(value, channels), channels)
+    return _fit(_planes(dicom_values(dataset, stored), channels), channels)
 
 
 def _fit(image: np.ndarray, channels: int, colour: bool = False) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 from crossfade.data.transforms.audio import AudioTransform
 from crossfade.data.transforms.base import Transform
 from crossfade.data.transforms.image import ImageTransform
+from crossfade.data.transforms.points import PointsTransform
 from crossfade.data.transforms.series import SeriesTransform
 from crossfade.data.transforms.table import TableTransform
 from crossfade.data.transforms.text import TextTransform
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Transform]] = {
     "audio": AudioTransform,
     "table": TableTransform,
     "series": SeriesTransform,
+    "points": PointsTransform,
 }
 
 

@@ -9,17 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crossfade.allowed import find_class
 from crossfade.data.transforms.base import Transform
 
 
 class AudioTransform(Transform):
-    """Cut or zero-padded to `length` samples (default: the longest of the training split)."""
+    """Cut or zero-padded to `length` samples (default: the longest of the training split).
+
+    A model that the encoder is given (Whisper, …) leaves what is needed to build it again in `fitted`.
+    """
 
     def prepare(self, raw: Any) -> np.ndarray:
         return np.asarray(raw, dtype=np.float32)
 
     def fit(self, prepared: Sequence[Any]) -> None:
         self.fitted = {"length": self.spec.length or max(len(wave) for wave in prepared)}
+        if "_target_" in self.encoder:
+            self.fitted |= find_class(self.encoder["_target_"]).given(self.spec, self.encoder)
 
     def finish(self, prepared: Sequence[Any]) -> Tensor:
         out = torch.zeros(len(prepared), self.fitted["length"])

@@ -1,14 +1,12 @@
-"""The generator's knobs, one value per modality, checked."""
+"""A generator's knobs, one value per modality, checked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crossfade.errors import UserError, did_you_mean
-
-from .tables import MODALITIES
 
 # knob → (value where none is given, lowest, highest, is the highest allowed, as words)
 LIMITS: dict[str, tuple[float, float, float, bool, str]] = {
@@ -18,26 +16,27 @@ LIMITS: dict[str, tuple[float, float, float, bool, str]] = {
 }
 
 
-def per_modality(knob: str, given: Any) -> dict[str, float]:
+def per_modality(knob: str, given: Any, modalities: Sequence[str], whose: str) -> dict[str, float]:
     """A number for all modalities, or a mapping for some of them, as a mapping for all; the rest keep the default.
 
-    Raises UserError with all problems: unknown modalities, values that are no number or out of range.
+    `whose` names the source in messages ("the built-in patients"). Raises UserError with all problems: unknown
+    modalities, values that are no number or out of range.
     """
     default, low, high, closed, words = LIMITS[knob]
     if given is None:
         given = {}
     if not isinstance(given, Mapping):
-        given = dict.fromkeys(MODALITIES, given)
+        given = dict.fromkeys(modalities, given)
         where = f"data.source.{knob}"
     else:
         where = ""
     problems = []
     for name, value in given.items():
         key = where or f"data.source.{knob}.{name}"
-        if name not in MODALITIES:
+        if name not in modalities:
             problems.append(
-                f"{key}: no modality of the built-in patients is called {name!r}."
-                f"{did_you_mean(str(name), MODALITIES)} Allowed: {', '.join(MODALITIES)}."
+                f"{key}: no modality of {whose} is called {name!r}."
+                f"{did_you_mean(str(name), modalities)} Allowed: {', '.join(modalities)}."
             )
             continue
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -45,4 +44,4 @@ def per_modality(knob: str, given: Any) -> dict[str, float]:
             problems.append(f"{key}={value!r} must be {words}.")
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    return {name: float(given.get(name, default)) for name in MODALITIES}
+    return {name: float(given.get(name, default)) for name in modalities}

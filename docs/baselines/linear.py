@@ -1,0 +1,86 @@
+"""Logistic regression on the folds of a public set: `python docs/baselines/linear.py TASK PATH [SETTING …]`.
+
+TASK is room_climate, esc10, ha_intents, coffee_commands or lgg_mri, PATH its folder, a SETTING one of train.py, such as
+task.targets=[occupied]. Needs scikit-learn. The samples, groups and folds are those of `python train.py` with folds=5
+(room_climate with data.source.folds=room: folds=3) and seed 0; all training and validation samples are used.
+Inputs: a table as it is, categories as 0/1, blanks as the mean; of audio mean, sd, and both of the differences of 20
+MFCC; TF-IDF of words and word pairs; 16 × 16 pixels. Numbers are standardised by the training samples; C = 1. Every
+modality alone, then all together.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from scipy.fft import dct
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.preprocessing import StandardScaler
+from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
+
+from crossfade.config import compose
+from crossfade.data.splits import make_split
+from crossfade.data.transforms.image import ImageTransform
+from crossfade.evaluate import build_data
+
+FOLDERS = {"lgg_mri": "medical"}
+
+
+def mfcc(wave: np.ndarray, rate: float) -> np.ndarray:
+    """Mean, sd, mean and sd of the differences of 20 mel-frequency cepstral coefficients: (80,)."""
+    filters = mel_filter_bank(257, 40, 0.0, rate / 2, round(rate), mel_scale="htk")
+    size = round(rate * 0.025)
+    power = spectrogram(wave, window_function(size), size, round(rate * 0.01), 512, power=2.0, mel_filters=filters)
+    each = dct(np.log(power + 1e-8), axis=0, norm="ortho")[:20]
+    step = np.diff(each, axis=1)
+    return np.concatenate([each.mean(1), each.std(1), step.mean(1), step.std(1)])
+
+
+def features(spec, values: list, train: np.ndarray) -> np.ndarray:
+    """Features (N, F) of one modality, 0 where it is absent; what is learned is learned from the training rows."""
+    if spec.kind == "text":
+        texts = [value or "" for value in values]
+        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+        return words.fit([texts[i] for i in train]).transform(texts).toarray()
+    if spec.kind == "table":
+        columns = []
+        for name in spec.column:
+            cells = [None if value is None else value[name] for value in values]
+            if name in spec.categorical:
+                columns += [[float(cell == word) for cell in cells] for word in sorted({c for c in cells if c})]
+            else:
+                columns.append([np.nan if cell is None else cell for cell in cells])
+        x = np.array(columns, float).T
+    elif spec.kind == "audio":
+        x = np.stack([mfcc(value, spec.rate) for value in values])
+    else:
+        small = ImageTransform(spec.model_copy(update={"size": 16}), {})
+        x = np.stack([np.full(256, np.nan) if v is None else small.prepare(v).ravel() for v in values])
+    x = np.where(np.isnan(x), np.nanmean(x[train], 0), x)
+    return StandardScaler().fit(x[train]).transform(x)
+
+
+task, path, *settings = sys.argv[1:]
+where = f"task={FOLDERS.get(task, 'smart_home')}/{task}"
+config = compose(where, f"data.root={path}", "folds=5", *settings)
+data = build_data(config)
+target = config.task.targets[0]
+frame, source = data.frame, data.source
+order = list(source.modalities)
+values = [source.read(i) for i in range(len(frame.ids))]
+scores: dict[str, list[float]] = {}
+for fold in sorted(set(frame.fold or range(5)) - {-1}):
+    split = make_split(frame, target, config.data.split, config.seed, fold, 5)
+    y = np.array([str(t) for t in frame.truth[target]])
+    known = {name: np.array([i for i in rows if frame.truth[target][i] is not None]) for name, rows in split.items()}
+    train, test = np.concatenate([known["train"], known["val"]]), known["test"]
+    x = {n: features(source.modalities[n], [v.get(n) for v in values], train) for n in order if "series" not in source.modalities[n].kind}
+    for name, parts in {**{n: [n] for n in x}, "all": list(x)}.items():
+        block = np.hstack([x[p] for p in parts])
+        model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(block[train], y[train])
+        scores.setdefault(name, []).append(balanced_accuracy_score(y[test], model.predict(block[test])))
+print(f"{task}, {target}: {len(known['train']) + len(known['val']) + len(test)} samples, balanced accuracy, mean ± sd of the folds")
+for name, each in scores.items():
+    print(f"{name:24} {np.mean(each):.3f} ± {np.std(each, ddof=1):.3f}   {' '.join(f'{s:.2f}' for s in each)}")

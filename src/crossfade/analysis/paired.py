@@ -1,0 +1,76 @@
+"""Two models on the same samples: the difference of a target's metric, from their prediction tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crossfade.analysis.confusion import METRICS
+from crossfade.analysis.intervals import paired_difference
+from crossfade.analysis.statistics import Compared, delong
+
+RESAMPLES = 2000
+
+
+def compare_tables(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str, multiclass: bool) -> Compared | None:
+    """metric(a) − metric(b) over the samples whose truth is known; None where no paired test of this metric is at hand.
+
+    Metrics of a confusion matrix and means over samples (a column "<target>.<metric>" of the table) by bootstrap and
+    permutation over groups; AUROC of two classes by DeLong's test. Raises ValueError where the tables do not hold the
+    same samples.
+    """
+    if list(a["id"]) != list(b["id"]):
+        raise ValueError("the two were not tested on the same samples")
+    column = f"{target}.{metric}"
+    if multiclass and metric in METRICS:
+        return _confusions(a, b, target, metric)
+    if multiclass and metric == "auroc":
+        return _auroc(a, b, target)
+    if column in a and column in b:
+        return mean_difference(a[column].to_numpy(float), b[column].to_numpy(float), a["group"].astype(str).to_numpy())
+    return None
+
+
+def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str) -> Compared:
+    known = a[f"{target}.truth"].notna()
+    classes = sorted(a.loc[known, f"{target}.truth"].astype(str).unique())
+    number = {name: i for i, name in enumerate(classes)}
+
+    def coded(table: pd.DataFrame, column: str) -> np.ndarray:
+        names = table.loc[known, f"{target}.{column}"].astype(str)
+        return names.map(number).fillna(-1).astype(int).to_numpy()
+
+    groups = a.loc[known, "group"].astype(str).to_numpy()
+    truth, of_a, of_b = coded(a, "truth"), coded(a, "predicted"), coded(b, "predicted")
+    return Compared(*paired_difference(truth, of_a, of_b, groups, len(classes), metric, resamples=RESAMPLES))
+
+
+def _auroc(a: pd.DataFrame, b: pd.DataFrame, target: str) -> Compared | None:
+    classes = [c for c in a.columns if c.startswith(f"{target}.p(")]
+    if len(classes) != 2:
+        return None
+    known = a[f"{target}.truth"].notna()
+    positive = a.loc[known, f"{target}.truth"].astype(str) == classes[1][len(target) + 3 : -1]
+    if min(positive.sum(), (~positive).sum()) < 2:
+        return None
+    return delong(positive.to_numpy(), a.loc[known, classes[1]].to_numpy(), b.loc[known, classes[1]].to_numpy())
+
+
+def mean_difference(
+    a: np.ndarray, b: np.ndarray, groups: np.ndarray, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Compared:
+    """mean(a) − mean(b) of values per sample (N,): interval by bootstrap over groups, p by swapping a and b in groups.
+
+    p = (1 + #{|Δ*| ≥ |Δ|})/(1 + resamples). Samples where either is NaN do not count.
+    """
+    counts = ~(np.isnan(a) | np.isnan(b))
+    group = np.unique(groups[counts], return_inverse=True)[1]
+    difference = (a - b)[counts]
+    total, size = np.bincount(group, difference), np.bincount(group).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(len(total), np.full(len(total), 1 / len(total)), size=resamples)
+    low, high = np.quantile((weights @ total) / (weights @ size), [(1 - level) / 2, (1 + level) / 2])
+    value = float(difference.mean())
+    signs = rng.choice([-1.0, 1.0], size=(resamples, len(total)))
+    as_large = int((np.abs(signs @ total) >= abs(total.sum()) - 1e-12).sum())
+    return Compared(value, float(low), float(high), (1 + as_large) / (1 + resamples))

@@ -1,0 +1,66 @@
+"""`crossfade audit [STRATEGY | package.module.Class | run=FOLDER] [key=value …]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from crossfade.commands.arguments import run_folder
+from crossfade.commands.help import show_usage, wants_help
+from crossfade.errors import Failure, UserError, did_you_mean
+from crossfade.registry import groups
+
+HELP = {
+    "run": "a trained run, audited on its own test samples",
+    "key": "arguments of a class of your own: rank=4",
+}
+FIRST = "[STRATEGY | package.module.Class] "
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Check the properties that a fusion must have; exit with 1 where one fails."""
+    if wants_help(arguments):
+        text = (
+            "Check the properties that a fusion must have: of a strategy, of a class of your own, of a run; or of all."
+        )
+        show_usage("audit", text, {}, {"run": "FOLDER", "key": "value"}, HELP, FIRST)
+        return
+    names = [a for a in arguments if "=" not in a]
+    fields = {key: yaml.safe_load(value) for key, _, value in (a.partition("=") for a in arguments if "=" in a)}
+    run = fields.pop("run", None)
+    _check(names, fields, run)
+
+    from crossfade.audit.report import audit, show
+    from crossfade.audit.subject import of_option, of_path, of_run
+
+    if run is not None:
+        subjects = [of_run(run_folder(str(run)))]
+    elif names:
+        subjects = [of_path(names[0], fields) if "." in names[0] else of_option(names[0])]
+    else:
+        subjects = [of_option(option) for option in groups()["fusion"]]
+    if not show({subject.name: audit(subject) for subject in subjects}):
+        raise Failure("The audit found faults: see above.")
+
+
+def _check(names: list[str], fields: dict[str, Any], run: Any) -> None:
+    """Raises UserError with all that is wrong with what is asked for."""
+    problems = []
+    if len(names) + (run is not None) > 1:
+        problems.append(
+            f"{', '.join(names)}{' and a run' if run is not None else ''}: audit one, or all with none given."
+        )
+    known = groups()["fusion"]
+    for name in names:
+        if "." not in name and name not in known:
+            problems.append(
+                f"{name}: no such strategy.{did_you_mean(name, known)} There are {', '.join(known)}; a class of your "
+                "own is given as package.module.Class."
+            )
+    if fields and not any("." in name for name in names):
+        given = ", ".join(fields)
+        problems.append(f"{given}: arguments go with a class of your own, package.module.Class.")
+    if problems:
+        raise UserError(*problems)

@@ -1,0 +1,1 @@
+"""The driving task: the built-in drives, their simulation, and what every sensor makes of a scene."""

@@ -1,0 +1,1 @@
+"""The smart-home task: its DataModule, its built-in households, its public sources."""

@@ -1,0 +1,256 @@
+"""The ego vehicle's way: accuracy, safety, stability and comfort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, smooth_l1_loss
+from torchmetrics import MetricCollection
+
+from crossfade.core.base import Representation
+from crossfade.errors import UserError
+from crossfade.specs import TargetSpec
+from crossfade.targets import driven_path
+from crossfade.targets.base import Scene, Target
+from crossfade.targets.birdseye import checked
+from crossfade.targets.mean_of import means_of
+
+QUERIES = 4  # of the head, over the tokens
+POSE = ("x", "y", "heading", "time")
+
+
+class Parts(NamedTuple):
+    """An encoded truth taken apart; `has` (N, 2) says whether agents and road are known."""
+
+    waypoints: Tensor  # (N, T, 2)
+    pose: Tensor  # (N, 4), counted from the drive's first frame
+    drive: Tensor  # (N,)
+    frame: Tensor  # (N,)
+    has: Tensor  # (N, 2)
+    road: Tensor  # (N, R, R)
+    agents: Tensor  # (N, A, T, 5)
+
+
+class PlanHead(nn.Module):
+    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, T, 2)."""
+
+    def __init__(self, width: int, steps: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
+        self.inner = nn.Linear((1 + QUERIES) * width, hidden)
+        self.outer = nn.Linear(hidden, 2 * steps)
+
+    def forward(self, representation: Representation) -> Tensor:
+        tokens = self.norm(representation.tokens)
+        score = self.query.to(tokens.dtype) @ tokens.transpose(-1, -2)
+        lowest = torch.finfo(score.dtype).min
+        share = score.masked_fill(~representation.mask.unsqueeze(1), lowest).softmax(-1)
+        x = torch.cat([self.norm(representation.pooled), (share @ tokens).flatten(1)], -1)
+        return self.outer(gelu(self.inner(x))).unflatten(-1, (-1, 2))
+
+
+class Plan(Target):
+    """A raw truth is a mapping; what is not known may be left out, but not the waypoints:
+
+      waypoints  (T, 2) x, y in m of the rear axle at T moments at `rate` Hz, in the ego frame of now
+      agents     (A, T, 5) x, y, heading, length, width of the others at those moments, NaN where absent
+      road       (R, R) raster over `extent`: above 0 where one may drive; row 0 farthest ahead, column 0 leftmost
+      pose       (4,) x, y, heading of the vehicle in the world, time in s;  drive, frame  whole numbers
+
+    ŷ = mean + sd·o, mean and sd those of the training split's waypoints; Huber loss on the standardised value (δ = 1).
+
+    Metrics, all the lower the better. accuracy_l2: |ŷ_t − y_t| in m averaged over the path, accuracy_l2_1s …: at that
+    second. safety_collision, safety_off_road: share of samples in which the planned vehicle's box overlaps an agent
+    of the same moment, or the road's edge, of those in which the true path does not (Hu et al. 2022, ST-P3,
+    arXiv:2207.07601, section 4). stability_frames: m between the plans of consecutive frames at the same moment;
+    stability_noise: m that it moves under noise of 0.05 sd (points: 5 cm) on all inputs. comfort_jerk (m/s³),
+    comfort_lateral (m/s²): mean of the paths' peaks.
+    """
+
+    main = "accuracy_l2"
+    form = "json"
+    jitter: ClassVar[float] = 0.05
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(
+        self,
+        spec: TargetSpec,
+        fitted: dict[str, Any],
+        width: int,
+        steps: int,
+        rate: float,
+        extent: Sequence[float],
+        road: int,
+        ego_length: float,
+        ego_width: float,
+        overhang: float,
+        hidden: int,
+    ) -> None:
+        super().__init__(spec, fitted)
+        self.steps, self.rate, self.road = steps, rate, road
+        x_min, x_max, y_min, y_max = extent
+        self.extent = (float(x_min), float(x_max), float(y_min), float(y_max))
+        self.ego = {"length": ego_length, "width": ego_width, "overhang": overhang}
+        self.head = PlanHead(width, steps, hidden)
+        self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)
+        self.register_buffer("sd", torch.tensor(fitted["sd"]), persistent=False)
+        seconds = range(1, int(steps / rate) + 1)
+        self.seconds = {f"accuracy_l2_{s}s": round(s * rate) - 1 for s in seconds}
+        self.names = ("accuracy_l2", *self.seconds, "safety_collision", "safety_off_road", "stability_frames")
+        self.names += ("comfort_jerk", "comfort_lateral")
+
+    @classmethod
+    def direction(cls, metric: str) -> str:
+        return "min"
+
+    @staticmethod
+    def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
+        known = [_waypoints(spec, i, truth) for i, truth in enumerate(truths) if truth is not None]
+        if len(known) < 2:
+            raise UserError(f"target.{spec.name}: fewer than two known paths in the training split.")
+        paths = np.stack(known).astype(np.float64)
+        return {"mean": paths.mean(0).tolist(), "sd": np.maximum(paths.std(0), 0.05).tolist()}  # m
+
+    @staticmethod
+    def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
+        """(N, 2T + 4 + 2 + 2 + R² + 5·A·T): `parts` one after another, NaN throughout where unknown."""
+        steps, side = spec.own["steps"], spec.own["road"]
+        rows: list[np.ndarray | None] = []
+        first: dict[Any, tuple[int, np.ndarray]] = {}  # drive → its number, and its first pose
+        for i, truth in enumerate(truths):
+            if truth is None:
+                rows.append(None)
+                continue
+            waypoints = _waypoints(spec, i, truth)
+            agents, road = truth.get("agents"), truth.get("road")
+            has = np.array([agents is not None, road is not None], dtype=np.float32)
+            agents = _agents(spec, i, np.zeros((0, steps, 5)) if agents is None else agents)
+            pose = np.asarray(truth.get("pose", [np.nan] * len(POSE)), dtype=np.float64)
+            drive, origin = first.setdefault(truth.get("drive"), (len(first), pose))
+            pose = pose - origin * [1, 1, 0, 1]  # world coordinates and clocks do not fit a float32
+            fields = [waypoints.ravel(), pose, [drive, truth.get("frame", np.nan)], has, _road(road, side).ravel()]
+            rows.append(np.concatenate([*fields, agents.ravel()]).astype(np.float32))
+        out = np.full((len(rows), max((len(r) for r in rows if r is not None), default=1)), np.nan, dtype=np.float32)
+        for row, values in zip(out, rows, strict=True):
+            if values is not None:
+                row[: len(values)] = values
+        return torch.from_numpy(out)
+
+    def parts(self, truth: Tensor) -> Parts:
+        """An encoded truth (N, …) taken apart."""
+        steps, side = self.steps, self.road
+        waypoints, pose, number, has, road, agents = truth.split(
+            [2 * steps, len(POSE), 2, 2, side**2, truth.shape[1] - 2 * steps - len(POSE) - 4 - side**2], 1
+        )
+        return Parts(
+            waypoints.unflatten(1, (steps, 2)), pose, number[:, 0], number[:, 1], has, road.unflatten(1, (side, side)),
+            agents.reshape(len(truth), -1, steps, 5),
+        )  # fmt: skip
+
+    def forward(self, representation: Representation) -> Tensor:
+        """(B, T, 2), standardised."""
+        return self.head(representation)
+
+    def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
+        """Σ_g w_g·o_g."""
+        return (outputs * weight[..., None, None]).sum(1)
+
+    def loss(self, output: Tensor, truth: Tensor) -> Tensor:
+        waypoints = truth[:, : 2 * self.steps].unflatten(1, (self.steps, 2))
+        known = self.known(truth)
+        wanted = (waypoints.nan_to_num(0.0) - self.mean) / self.sd
+        each = smooth_l1_loss(output.float(), wanted, reduction="none").mean((1, 2))
+        return (each * known).sum() / known.sum().clamp(min=1)
+
+    def prediction(self, output: Tensor) -> Tensor:
+        return output.float() * self.sd + self.mean
+
+    def values(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        """Every metric of each sample (N, len(names)); NaN where it is not defined."""
+        of = self.parts(truth)
+        away = (prediction - of.waypoints).norm(dim=-1)
+        planned, driven = (driven_path.footprints(path, **self.ego) for path in (prediction, of.waypoints))
+        found = [away.mean(1), *(away[:, step] for step in self.seconds.values())]
+        hit, hit_anyway = (driven_path.collides(boxes, of.agents) for boxes in (planned, driven))
+        off, off_anyway = (driven_path.leaves(boxes, of.road, self.extent) for boxes in (planned, driven))
+        nan = torch.full_like(found[0], float("nan"))
+        found.append(torch.where((of.has[:, 0] == 1) & ~hit_anyway, hit.float(), nan))
+        found.append(torch.where((of.has[:, 1] == 1) & ~off_anyway, off.float(), nan))
+        found.append(driven_path.between_frames(prediction, of.pose, of.drive, of.frame, self.rate))
+        return torch.cat([torch.stack(found, 1), driven_path.comfort(prediction, self.rate)], 1)
+
+    def metrics(self) -> MetricCollection:
+        return means_of(self.values, self.names)
+
+    def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        return (prediction - self.parts(truth).waypoints).norm(dim=-1).mean(1)
+
+    def stability(self, prediction: Tensor, jittered: Tensor) -> dict[str, float]:
+        """Mean distance in m between the plans of a sample with and without noise on its inputs."""
+        return {"stability_noise": float((prediction - jittered).norm(dim=-1).mean())}
+
+    def chance(self, truth: Tensor) -> Tensor:
+        """The training split's mean path."""
+        return self.mean.expand(len(truth), -1, -1)
+
+    def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
+        name = self.spec.name
+        table: dict[str, Any] = {}
+        for t in range(self.steps):
+            for c, axis in enumerate("xy"):
+                if truth is not None:
+                    table[f"{name}.truth[{axis} {(t + 1) / self.rate:g}s]"] = truth[:, 2 * t + c]
+                table[f"{name}.predicted[{axis} {(t + 1) / self.rate:g}s]"] = prediction[:, t, c]
+        if truth is not None:
+            values = self.values(torch.from_numpy(prediction), torch.from_numpy(truth)).numpy()
+            known = self.known(torch.from_numpy(truth)).numpy()
+            table |= {f"{name}.{metric}": np.where(known, values[:, i], np.nan) for i, metric in enumerate(self.names)}
+        return pd.DataFrame(table)
+
+    def draw(self, folder: Path, scene: Scene) -> None:
+        from crossfade.targets.birdseye_figure import draw_plans
+
+        of = Parts(*(part[:8] for part in self.parts(scene.truth)))
+        driven, planned = (driven_path.footprints(p[:8], **self.ego).numpy() for p in (of.waypoints, scene.prediction))
+        path = folder / f"{self.spec.name}.png"
+        draw_plans(path, scene, self.extent, driven, planned, of.agents.numpy(), of.road.numpy())
+
+
+def _waypoints(spec: TargetSpec, row: int, truth: Any) -> np.ndarray:
+    if not isinstance(truth, Mapping) or truth.get("waypoints") is None:
+        raise UserError(
+            f"target.{spec.name}: the truth of row {row + 1} has no waypoints. It must be a mapping with waypoints, "
+            "and agents, road, pose, drive and frame where they are known."
+        )
+    steps = spec.own["steps"]
+    path = checked(spec.name, row, truth["waypoints"], f"({steps}, 2): x, y in m", (steps, 2))
+    if np.isnan(path).any():
+        raise UserError(
+            f"target.{spec.name}: the waypoints of row {row + 1} hold NaN. A path that is not known to its end is "
+            "unknown: leave that sample's truth empty."
+        )
+    return path
+
+
+def _agents(spec: TargetSpec, row: int, agents: Any) -> np.ndarray:
+    steps = spec.own["steps"]
+    agents = np.asarray(agents, dtype=np.float32)
+    agents = agents.reshape(0, steps, 5) if not agents.size else agents
+    return checked(spec.name, row, agents, f"(A, {steps}, 5): x, y, heading, length, width", (None, steps, 5))
+
+
+def _road(road: Any, side: int) -> np.ndarray:
+    """A raster at side × side, by the nearest cell; NaN where there is none."""
+    if road is None:
+        return np.full((side, side), np.nan, dtype=np.float32)
+    road = np.asarray(road, dtype=np.float32)
+    rows, columns = ((np.arange(side) + 0.5) * n / side for n in road.shape)
+    return road[rows.astype(int)[:, None], columns.astype(int)]

@@ -1,0 +1,106 @@
+"""`crossfade compare`, on run folders whose numbers are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossfade.cli import run
+from crossfade.compare import compare
+from crossfade.config import compose
+from crossfade.errors import UserError
+from crossfade.runs import RunFolder
+
+MAIN = "diagnosis/balanced_accuracy"
+
+
+def predictions(skill, samples=200):
+    truth = np.random.default_rng(0).integers(0, 2, samples)
+    right = np.random.default_rng(1).random(samples) < skill
+    names = np.array(["cyst", "abscess"])
+    return pd.DataFrame(
+        {
+            "id": [f"P{i}" for i in range(samples)],
+            "group": [f"P{i}" for i in range(samples)],
+            "diagnosis.truth": names[truth],
+            "diagnosis.predicted": names[np.where(right, truth, 1 - truth)],
+        }
+    )
+
+
+def finished(path, skill, *settings, singles=None):
+    """A run that has ended with this balanced accuracy."""
+    folder = RunFolder(path)
+    path.mkdir(parents=True)
+    folder.write_start(compose(*settings).dump(), settings)
+    folder.write_predictions("test", predictions(skill))
+    values = {"metrics": {MAIN: skill}, "main": MAIN, "higher_is_better": True, "samples": {"train": 800, "test": 200}}
+    for name, alone in (singles or {}).items():
+        inside = RunFolder(path / "singles" / name)
+        inside.write_predictions("test", predictions(alone))
+        values.setdefault("singles", {})[name] = {"metrics": {MAIN: alone}, "folder": f"singles/{name}"}
+    with folder.running():
+        folder.write_summary(values)
+    return path
+
+
+def test_one_run_each_is_compared_on_its_test_samples(tmp_path, capsys):
+    a = finished(tmp_path / "a", 0.9, "fusion=concat", singles={"ct": 0.6, "note": 0.7})
+    b = finished(tmp_path / "b", 0.89, "fusion=sum")
+    found = compare([a, b])
+    assert [m["label"] for m in found["models"]] == ["concat", "sum", "note alone"]
+    said = capsys.readouterr().out
+    assert "concat (balanced accuracy 0.900) is not distinguishable from sum" in " ".join(said.split())
+    assert "beats note alone (0.700)" in " ".join(said.split())
+    assert "200 test samples" in said
+
+
+def test_seeds_are_repeats_and_compared_in_pairs(tmp_path, capsys):
+    for seed, (x, y) in enumerate([(0.90, 0.80), (0.92, 0.81), (0.91, 0.80)]):
+        finished(tmp_path / f"x{seed}", x, "fusion=concat", f"seed={seed}")
+        finished(tmp_path / f"y{seed}", y, "fusion=weighted", "alpha=0.3", f"seed={seed}")
+    found = compare([tmp_path])
+    assert [(m["label"].split()[0], m["repeats"]) for m in found["models"]] == [("concat", 3), ("weighted", 3)]
+    assert found["comparisons"][0]["difference"] == pytest.approx((0.10 + 0.11 + 0.11) / 3)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 seeds" in said
+    assert "beats weighted" in said
+    assert "Only 3 repeats" in said
+
+
+def test_other_test_samples_are_refused(tmp_path):
+    a, b = finished(tmp_path / "a", 0.9, "fusion=concat"), finished(tmp_path / "b", 0.8, "fusion=sum")
+    RunFolder(b).write_predictions("test", predictions(0.8, samples=150))
+    with pytest.raises(UserError, match="not tested on the same samples"):
+        compare([a, b])
+
+
+def test_what_cannot_be_compared_is_said(tmp_path):
+    a, b = finished(tmp_path / "a", 0.9, "fusion=concat"), finished(tmp_path / "b", 0.8, "fusion=concat", "seed=1")
+    with pytest.raises(UserError, match="differ in nothing but seed and fold"):
+        compare([a, b])
+    c = finished(tmp_path / "c", 0.8, "fusion=sum", "seed=2")
+    with pytest.raises(UserError, match="share no seed and fold"):
+        compare([a, c])
+    with pytest.raises(UserError, match=r"metric=auroc: .* no such metric\. It has balanced_accuracy"):
+        compare([a, c], "auroc")
+    other = finished(tmp_path / "d", 0.8, "task.targets=[findings]")
+    with pytest.raises(UserError, match="different targets"):
+        compare([a, other])
+    (c / "status.json").unlink()
+    with pytest.raises(UserError, match="not finished"):
+        compare([a, c])
+
+
+def test_the_command(tmp_path, capsys):
+    a, b = finished(tmp_path / "a", 0.9, "fusion=concat"), finished(tmp_path / "b", 0.8, "fusion=sum")
+    assert run("compare", [str(a), str(b)]) == 0
+    assert "concat" in capsys.readouterr().out
+    assert run("compare", []) == 2
+    assert run("compare", [str(tmp_path / "nothing"), "mtric=f1"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no such folder" in said
+    assert "the only setting is metric=NAME" in said
+    assert run("compare", ["--help"]) == 0
+    assert "FOLDER FOLDER" in capsys.readouterr().out
