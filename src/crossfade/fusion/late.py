@@ -118,7 +118,7 @@ class Evidential(Branches):
 
     The outputs of C classes are evidence e = softplus(o), a Dirichlet with α = e + 1: beliefs e/Σα, uncertainty C/Σα.
     The combined Dirichlet's mean is the prediction, trained by the target's own loss in the place of the paper's
-    integrated one. A label of several is two classes, yes and no. A target without classes takes the mean.
+    integrated one. A label of several is two classes, yes and no. Other kinds of target than these two take the mean.
 
     Absent: no evidence, full uncertainty: the rule's neutral element
     Source: Han et al. 2021, arXiv:2102.02051 (TMC), section 3
