@@ -250,6 +250,17 @@ def test_parts_come_back_and_a_raster_is_resized():
     np.testing.assert_allclose(parts.agents[0, 0], agent(9.0, 1.0), rtol=1e-6)
 
 
+def test_what_a_json_cell_leaves_null_is_not_known():
+    of = target()
+    null = {"agents": None, "road": None, "pose": None, "drive": None, "frame": None}
+    truth = encoded(of, drive(**null), drive(frame=1), drive(frame=2))
+    values = of.values(of.parts(truth).waypoints, truth)
+    assert values[:, 4:7].isnan().all()  # safety and stability
+    nothing = encoded(of, None, None)
+    assert not of.known(nothing).any()
+    assert of.loss(torch.zeros(2, 3, 2), nothing) == 0
+
+
 def test_columns_name_the_moments():
     of = target()
     table = of.columns(path(straight(5.0), straight(5.0)).numpy(), encoded(of, drive(4.0), None).numpy())
@@ -276,6 +287,8 @@ def test_masked_tokens_are_not_looked_at():
         ([[0.0, 0.0]] * 6, "row 1 has no waypoints. It must be a mapping"),
         ({"waypoints": straight()[:5]}, r"row 1 has shape \(5, 2\), expected \(6, 2\): x, y in m"),
         ({"waypoints": straight() * NAN}, "the waypoints of row 1 hold NaN"),
+        (drive(pose=[1.0, 2.0, 3.0]), r"row 1 has shape \(3,\), expected \(4,\) for its pose: x, y, heading, time"),
+        (drive(road=np.zeros(9)), r"row 1 has shape \(9,\), expected \(R, R\) for its road"),
         (drive(agents=np.zeros((2, 5, 5))), r"row 1 has shape \(2, 5, 5\), expected \(A, 6, 5\): x, y, heading"),
     ],
 )

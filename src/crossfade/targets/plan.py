@@ -147,12 +147,14 @@ class Plan(Target):
             agents, road = truth.get("agents"), truth.get("road")
             has = np.array([agents is not None, road is not None], dtype=np.float32)
             agents = _agents(spec, place, np.zeros((0, steps, 5)) if agents is None else agents)
-            pose = np.asarray(truth.get("pose", [np.nan] * len(POSE)), dtype=np.float64)
+            pose = _pose(spec, place, truth.get("pose"))
             drive, origin = first.setdefault(truth.get("drive"), (len(first), pose))
             pose = pose - origin * [1, 1, 0, 1]  # world coordinates and clocks do not fit a float32
-            fields = [waypoints.ravel(), pose, [drive, truth.get("frame", np.nan)], has, _road(road, side).ravel()]
+            frame = np.nan if truth.get("frame") is None or truth.get("drive") is None else truth["frame"]
+            fields = [waypoints.ravel(), pose, [drive, frame], has, _road(spec, place, road).ravel()]
             rows.append(np.concatenate([*fields, agents.ravel()]).astype(np.float32))
-        out = np.full((len(rows), max((len(r) for r in rows if r is not None), default=1)), np.nan, dtype=np.float32)
+        least = 2 * steps + len(POSE) + 4 + side**2
+        out = np.full((len(rows), max((len(r) for r in rows if r is not None), default=least)), np.nan, np.float32)
         for row, values in zip(out, rows, strict=True):
             if values is not None:
                 row[: len(values)] = values
@@ -265,10 +267,19 @@ def _agents(spec: TargetSpec, place: str, agents: Any) -> np.ndarray:
     return checked(spec.name, place, agents, f"(A, {steps}, 5): x, y, heading, length, width", (None, steps, 5))
 
 
-def _road(road: Any, side: int) -> np.ndarray:
-    """A raster at side × side, by the nearest cell; NaN where there is none."""
+def _pose(spec: TargetSpec, place: str, pose: Any) -> np.ndarray:
+    """x, y, heading, time (4,) in float64; NaN where it is not known."""
+    if pose is None:
+        return np.full(len(POSE), np.nan)
+    checked(spec.name, place, pose, f"({len(POSE)},) for its pose: {', '.join(POSE)}", (len(POSE),))
+    return np.asarray(pose, dtype=np.float64)
+
+
+def _road(spec: TargetSpec, place: str, road: Any) -> np.ndarray:
+    """A raster at `road` × `road` cells, by the nearest cell; NaN where there is none."""
+    side = spec.own["road"]
     if road is None:
         return np.full((side, side), np.nan, dtype=np.float32)
-    road = np.asarray(road, dtype=np.float32)
+    road = checked(spec.name, place, road, "(R, R) for its road", (None, None))
     rows, columns = ((np.arange(side) + 0.5) * n / side for n in road.shape)
     return road[rows.astype(int)[:, None], columns.astype(int)]
