@@ -9,7 +9,7 @@ seen, else the ground, else the sky. Its radiance is albedo × light + own lamps
 
     L = L₀ exp(−βX) + A (1 − exp(−βX))
 
-(airlight A: Koschmieder 1924; as in Narasimhan and Nayar 2002, doi:10.1023/A:1016328200723, eq. 8). The exposure makes
+(airlight A: Koschmieder 1924; as in Narasimhan and Nayar 2002, doi:10.1023/A:1016328200723). The exposure makes
 up for the dark, and so amplifies the noise, whose variance is a·L + b (Foi et al. 2008, doi:10.1109/TIP.2008.2001399,
 section II). Values are sRGB-like, L^(1/2.2), in [0, 1].
 """

@@ -2,7 +2,7 @@
 
     SNR (dB) = `SNR_0` + σ (dBsm) − 40 log₁₀(r / 20 m),   a point where SNR > 13 dB
 
-(the radar equation: Richards 2014, Fundamentals of Radar Signal Processing, 2nd edition, eq. 2.11), the cross section σ
+(the radar equation: Richards 2014, Fundamentals of Radar Signal Processing, chapter 2), the cross section σ
 of a reflection fluctuating as an exponential (Swerling 1). The radial velocity of a target with velocity v over ground,
 seen in the direction r̂ from the sensor, is
 

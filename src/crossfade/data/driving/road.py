@@ -6,7 +6,7 @@ straight; the world is the plane into which a curvature κ bends them:
     x = (1/κ − d) sin κs,   y = 1/κ − (1/κ − d) cos κs,   heading_world = heading_road + κs
 
 A velocity (ṡ, ḋ) becomes ((1 − κd) ṡ, ḋ) in axes along and across the road. (Frenet coordinates of an arc, as in
-Werling et al. 2010, doi:10.1109/ROBOT.2010.5509799, section II.)
+Werling et al. 2010, doi:10.1109/ROBOT.2010.5509799.)
 """
 
 from __future__ import annotations
