@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,16 @@ def test_the_official_validation_scenes_are_the_test_split(folder: Path) -> None
         row["name"] = row["name"].replace("scene", "my-scene").replace("-0", "-9")
     made_up.save(folder / "other", tables)
     assert source(folder / "other").frame().split is None  # none of them is on the list
+
+
+def test_a_worker_reads_the_same(folder: Path) -> None:
+    made_up.make_map(folder)
+    made = source(folder, PERCEPTION, "lidar", "map")
+    other = pickle.loads(pickle.dumps(made))
+    for name, value in made.read(2).items():
+        np.testing.assert_array_equal(value, other.read(2)[name])
+    np.testing.assert_array_equal(truths(made)[2], truths(other)[2])
+    assert made.fingerprint() == other.fingerprint() != source(folder, unseen=True).fingerprint()
 
 
 def test_another_layout_is_said_clearly(folder: Path) -> None:
