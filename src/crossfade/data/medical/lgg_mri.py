@@ -85,10 +85,11 @@ class LggMri(ManifestSource):
         table = index(Path(root).expanduser(), per, labels)
         fold = "fold" if "fold" in table else None
         super().__init__(modalities, targets, seed, table, root, "id", "patient", None, fold, on_error)
-        for name, spec in targets.items():
-            if form_of(spec) == "image":
-                masks = [None if (cell := word(c)) is None else self.root.path(cell) for c in self.table[spec.column]]
-                self._frame.truth[name] = [None if path is None else partial(read_mask, path) for path in masks]
+        for name, target in targets.items():
+            if form_of(target) == "image":
+                cells = [word(cell) for cell in self.table[str(target.column)]]
+                masks = [None if cell is None else partial(read_mask, self.root.path(cell)) for cell in cells]
+                self._frame.truth[name] = masks
 
     def _value(self, index: int, spec: ModalitySpec) -> Any | None:
         """A sequence is one colour of its file."""
