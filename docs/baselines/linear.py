@@ -62,25 +62,31 @@ def features(spec, values: list, train: np.ndarray) -> np.ndarray:
     return StandardScaler().fit(x[train]).transform(x)
 
 
+def balanced_accuracies(data, target: str, seed: int, shares: list[float]) -> dict[str, list[float]]:
+    """Balanced accuracy on each test fold, of every modality alone and of all."""
+    frame, source = data.frame, data.source
+    names = [name for name, spec in source.modalities.items() if spec.kind != "series"]
+    values = [source.read(i) for i in range(len(frame.ids))]
+    truth = np.array([str(t) for t in frame.truth[target]])
+    known = np.array([t is not None for t in frame.truth[target]])
+    scores: dict[str, list[float]] = {}
+    for fold in sorted(set(frame.fold or range(5)) - {-1}):
+        split = make_split(frame, target, shares, seed, fold, 5)
+        test = split["test"][known[split["test"]]]
+        train = np.concatenate([split["train"], split["val"]])
+        train = train[known[train]]
+        x = {name: features(source.modalities[name], [v.get(name) for v in values], train) for name in names}
+        for name, parts in {**{name: [name] for name in names}, "all": names}.items():
+            block = np.hstack([x[part] for part in parts])
+            model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(block[train], truth[train])
+            score = balanced_accuracy_score(truth[test], model.predict(block[test]))
+            scores.setdefault(name, []).append(float(score))
+    return scores
+
+
 task, path, *settings = sys.argv[1:]
-where = f"task={FOLDERS.get(task, 'smart_home')}/{task}"
-config = compose(where, f"data.root={path}", "folds=5", *settings)
-data = build_data(config)
-target = config.task.targets[0]
-frame, source = data.frame, data.source
-order = list(source.modalities)
-values = [source.read(i) for i in range(len(frame.ids))]
-scores: dict[str, list[float]] = {}
-for fold in sorted(set(frame.fold or range(5)) - {-1}):
-    split = make_split(frame, target, config.data.split, config.seed, fold, 5)
-    y = np.array([str(t) for t in frame.truth[target]])
-    known = {name: np.array([i for i in rows if frame.truth[target][i] is not None]) for name, rows in split.items()}
-    train, test = np.concatenate([known["train"], known["val"]]), known["test"]
-    x = {n: features(source.modalities[n], [v.get(n) for v in values], train) for n in order if "series" not in source.modalities[n].kind}
-    for name, parts in {**{n: [n] for n in x}, "all": list(x)}.items():
-        block = np.hstack([x[p] for p in parts])
-        model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(block[train], y[train])
-        scores.setdefault(name, []).append(balanced_accuracy_score(y[test], model.predict(block[test])))
-print(f"{task}, {target}: {len(known['train']) + len(known['val']) + len(test)} samples, balanced accuracy, mean ± sd of the folds")
-for name, each in scores.items():
+config = compose(f"task={FOLDERS.get(task, 'smart_home')}/{task}", f"data.root={path}", "folds=5", *settings)
+for name, each in balanced_accuracies(
+    build_data(config), config.task.targets[0], config.seed, config.data.split
+).items():
     print(f"{name:24} {np.mean(each):.3f} ± {np.std(each, ddof=1):.3f}   {' '.join(f'{s:.2f}' for s in each)}")

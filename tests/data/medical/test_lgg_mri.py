@@ -44,7 +44,12 @@ def folder(tmp_path: Path) -> Path:
     save(tmp_path, "TCGA_B_2", 1, (40, 40, 40), 1)  # FLAIR alone, copied
     save(tmp_path, "TCGA_B_3", 1, (50, 60, 60), 2)  # no post-contrast
     rows = [
-        {"Patient": p, **dict.fromkeys(GENOMIC, "2"), **dict.fromkeys(CLINICAL, "1"), **dict.fromkeys(LABELS.values(), v)}
+        {
+            "Patient": p,
+            **dict.fromkeys(GENOMIC, "2"),
+            **dict.fromkeys(CLINICAL, "1"),
+            **dict.fromkeys(LABELS.values(), v),
+        }
         for p, v in (("TCGA_A_1", "1"), ("TCGA_B_2", "2"), ("TCGA_B_3", ""))
     ]
     table = pd.DataFrame(rows).assign(death01=["0", "1", ""], RNASeqCluster=["", "3", "3"])
@@ -118,7 +123,7 @@ def test_another_layout_is_said_clearly(folder: Path) -> None:
         LggMri(MODALITIES, TARGETS)
     with pytest.raises(UserError, match=r"no folder kaggle_3m/(?s:.*)Expected the layout of"):
         source(folder / "kaggle_3m")
-    with pytest.raises(UserError, match='data.source.per=slices: allowed are patient, slice. Did you mean "slice"'):
+    with pytest.raises(UserError, match=r'data\.source\.per=slices: allowed are patient, slice\. Did you mean "slice"'):
         source(folder, per="slices")
     with pytest.raises(UserError, match=r"column is one of pre, flair, post, channels is 1"):
         LggMri({"t1": ModalitySpec(name="t1", kind="image", column="t1")}, TARGETS, 0, folder)

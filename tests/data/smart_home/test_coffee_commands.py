@@ -22,7 +22,10 @@ MODALITIES = {name: ModalitySpec(name=name, **fields) for name, fields in CONFIG
 TARGETS = {name: TargetSpec(name=name, **fields) for name, fields in CONFIG["target"].items()}
 LABELS: dict[str, Any] = {
     "a.wav": {"intent": "orderDrink", "slots": {"coffeeDrink": "latte", "milkAmount": " soy milk"}},
-    "b.wav": {"intent": "orderDrink", "slots": {"coffeeDrink": "mocha", "size": "large", "roast": "dark roast", "numberOfShots": "one"}},
+    "b.wav": {
+        "intent": "orderDrink",
+        "slots": {"coffeeDrink": "mocha", "size": "large", "roast": "dark roast", "numberOfShots": "one"},
+    },
     "c.wav": {"intent": "orderDrink", "slots": {"coffeeDrink": "coffee"}},
 }
 

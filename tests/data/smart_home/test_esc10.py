@@ -53,10 +53,10 @@ def test_clips_are_read_at_the_modality_s_rate(folder: Path) -> None:
 def test_another_layout_is_said_clearly(folder: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root is not given.*git clone"):
         Esc10(MODALITIES, TARGETS)
-    with pytest.raises(UserError, match="no folder '<number> - <class>' with clips. Expected the layout of"):
+    with pytest.raises(UserError, match=r"no folder '<number> - <class>' with clips\. Expected the layout of"):
         source(folder / "001 - Dog bark")
     (folder / "001 - Dog bark" / "bark.wav").write_bytes(b"")
-    with pytest.raises(UserError, match=r"1 clips are not called <fold>-<freesound id>-<take>, first 001 - Dog bark/bark"):
+    with pytest.raises(UserError, match=r"1 clips are not called .*, first 001 - Dog bark/bark"):
         source(folder)
 
 

@@ -9,14 +9,15 @@ Cancer Imaging Archive (TCGA-LGG). Get it from
 Licence as Kaggle lists it: CC BY-NC-SA 4.0; attribute TCGA-LGG too. Not for diagnosis.
 
 Layout: `kaggle_3m/<patient>_<date>/<patient>_<date>_<slice>.tif`, 256 × 256 pixels, 8 bit, the colours being the
-sequences pre-contrast, FLAIR and post-contrast; beside each a `…_mask.tif`, 255 = tumour; `kaggle_3m/data.csv` has a row
-per patient. The numbers of its labels and categories are not explained there and stay numbers.
+sequences pre-contrast, FLAIR and post-contrast; beside each a `…_mask.tif`, 255 = tumour; `kaggle_3m/data.csv` has a
+row per patient. The numbers of its labels and categories are not explained there and stay numbers.
 
 What this module does against the leaks of this set:
 - a sequence that a patient lacks is filled in with a copy of FLAIR: it is marked absent in every such slice;
 - all slices of a patient are one group;
 - the letters of a patient's ID name the hospital; histology, grade and death are targets: none of them is an input.
-The slice that stands for a patient is chosen by the mask (largest tumour): a radiologist's outline is part of the input.
+The slice that stands for a patient is chosen by its mask (largest tumour): an outline drawn by hand is part of the
+input.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ FOLDS = "folds.csv"  # Patient, fold_<column of data.csv>: folds for comparison,
 
 
 class LggMri(ManifestSource):
-    """The published folder as a manifest: columns pre, flair, post (image), `GENOMIC`, `CLINICAL`, mask, `LABELS`, tumour.
+    """The published folder as a manifest: columns pre, flair, post (image), `GENOMIC`, `CLINICAL`, mask, `LABELS`.
 
     `per`: patient = the slice with the largest tumour stands for the patient; slice = every slice is a sample, and
     `tumour` (no, yes) says whether its mask is empty. A mask is read when asked for: uint8 (H, W), 1 = tumour.
@@ -84,10 +85,11 @@ class LggMri(ManifestSource):
         table = index(Path(root).expanduser(), per, labels)
         fold = "fold" if "fold" in table else None
         super().__init__(modalities, targets, seed, table, root, "id", "patient", None, fold, on_error)
-        for name, spec in targets.items():
-            if form_of(spec) == "image":
-                masks = [None if (cell := word(c)) is None else self.root.path(cell) for c in self.table[spec.column]]
-                self._frame.truth[name] = [None if path is None else partial(read_mask, path) for path in masks]
+        for name, target in targets.items():
+            if form_of(target) == "image":
+                cells = [word(cell) for cell in self.table[str(target.column)]]
+                masks = [None if cell is None else partial(read_mask, self.root.path(cell)) for cell in cells]
+                self._frame.truth[name] = masks
 
     def _value(self, index: int, spec: ModalitySpec) -> Any | None:
         """A sequence is one colour of its file."""
@@ -109,7 +111,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def index(root: Path, per: str = "patient", labels: list[str] | None = None) -> pd.DataFrame:
-    """One row per patient or slice: id, patient, fold (where known), slice, pixels (of tumour), paths, values, labels."""
+    """One row per patient or slice: id, patient, fold (where known), slice, pixels of tumour, paths, values, labels."""
     published = _published(root)
     clinical = published.set_index("Patient")
     rows = []

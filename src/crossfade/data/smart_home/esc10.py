@@ -5,8 +5,9 @@ K. J. Piczak: ESC: Dataset for Environmental Sound Classification, ACM Multimedi
     git clone https://github.com/karolpiczak/ESC-10
 
 Licence: CC BY 3.0; the clips come from freesound.org (CC0 or CC BY, credits in the set's README). Layout: a folder
-`<number> - <class>` per class with clips of 5 s, `<fold>-<freesound id>-<take>.ogg`, 44.1 kHz; they are resampled to the
-modality's rate when read. Takes of one recording are one group; the five folds of the file names keep them together.
+`<number> - <class>` per class with clips of 5 s, `<fold>-<freesound id>-<take>.ogg`, 44.1 kHz; they are resampled to
+the modality's rate when read. Takes of one recording are one group; the five folds of the file names keep them
+together.
 """
 
 from __future__ import annotations

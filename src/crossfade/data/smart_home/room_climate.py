@@ -131,8 +131,8 @@ class RoomClimate:
             quantity, _, name = column.partition("_")
             if quantity not in self._known:
                 mine = self.windows[self.windows["file"] == file]
-                spans = (mine[end].to_numpy() for end in ("start", "stop"))
-                self._known[quantity] = statistics(_session(self.root / file), *spans, quantity)
+                starts, stops = mine["start"].to_numpy(), mine["stop"].to_numpy()
+                self._known[quantity] = statistics(_session(self.root / file), starts, stops, quantity)
             value = float(self._known[quantity][name][place])
             values[column] = None if np.isnan(value) else value
         return values
