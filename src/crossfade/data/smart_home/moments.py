@@ -38,7 +38,7 @@ from .names import (
 )
 from .world import World
 
-STRETCHES, WINDOWS = 2, 3  # of a household; of a stretch
+STRETCHES, WINDOWS = 1, 3  # of a household; of a stretch
 PERIOD = 60.0  # s, between two windows
 EACH = STRETCHES * WINDOWS  # samples of a household
 BUSY, QUIET, BREAK_IN = range(3)
