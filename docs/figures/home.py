@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from PIL import Image
 
 from crossfade.data.smart_home import audio, camera, moments, recogniser, sensors, world
 from crossfade.data.smart_home.commands import words
@@ -35,7 +36,7 @@ from crossfade.data.smart_home.names import (
 from crossfade.data.smart_home.world import World
 from crossfade.data.synthetic.draws import Uniforms, generators
 
-SEED, HOUSES, DAY, SIZE = 0, 128, 2, 96
+SEED, HOUSES, DAY, SIZE = 0, 256, 2, 96
 INK, MUTED = "#1b2733", "#6b7785"
 ROOM_COLOURS = ("#3b6fb6", "#d98c2b", "#7a5ca8", "#3a9a8c", "#8a8f98")
 
@@ -92,10 +93,12 @@ def main() -> None:
         axis.set_xlim(0, 24)
         axis.set_xticks(range(0, 25, 3), [] if axis is not axes[-1] else None)
         axis.spines[["top", "right"]].set_visible(False)
-    low = figure.add_gridspec(2, 4, top=0.405, bottom=0.03, left=0.05, right=0.985, hspace=0.3, wspace=0.16)
+    low = figure.add_gridspec(2, 4, top=0.375, bottom=0.02, left=0.05, right=0.985, hspace=0.3, wspace=0.2)
     sounds(homes, looked, [figure.add_subplot(low[0, k]) for k in range(4)])
     pictures(homes, looked, [figure.add_subplot(low[1, k]) for k in range(4)])
-    figure.savefig(Path(__file__).with_suffix(".png"))
+    figure.canvas.draw()
+    pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    pixels.quantize(96, dither=Image.Dither.NONE).save(Path(__file__).with_suffix(".png"), optimize=True)
 
 
 def first(looked: Moments, holds: Callable[[int], bool]) -> int:
@@ -121,7 +124,7 @@ def sounds(homes: World, looked: Moments, axes: list[Axes]) -> None:
         heard = recogniser.transcribe(looked, i, 1.0, text)
         title = f"“{spoken}”\nrecognised: {heard}" if spoken else ("a pane breaks" if looked.glass[i] else "the pet")
         axis.set_title(title, fontsize=8.5)
-        axis.set_yticks([0, 2000, 4000, 6000, 8000], ["0", "2", "4", "6", "8 kHz"])
+        axis.set_yticks([0, 2000, 4000, 6000, 8000], ["0", "2", "4", "6", "kHz"])
         axis.set_xticks([0, 0.5, 1, 1.5], ["0", "0.5", "1", "1.5 s"])
 
 
@@ -131,10 +134,10 @@ def pictures(homes: World, looked: Moments, axes: list[Axes]) -> None:
     pet = homes.rhythm.pet_room[looked.household, looked.step] == LIVING
     bright = homes.irradiance[looked.household, looked.step] > 60
     chosen = {
-        "residents, by day": first(looked, lambda i: looked.event[i] == RESIDENT and there[i].sum() > 1 and bright[i]),
+        "residents": first(looked, lambda i: looked.event[i] == RESIDENT and there[i].sum() > 1),
         "pet, nobody else up": first(looked, lambda i: looked.event[i] == PET and bool(pet[i]) and bool(bright[i])),
         "intruder, by day": first(looked, lambda i: looked.event[i] == INTRUDER and there[i, -1] and bright[i]),
-        "intruder, at night": first(looked, lambda i: looked.event[i] == INTRUDER and there[i, -1] and not bright[i]),
+        "intruder, at night": first(looked, lambda i: looked.window[i] == 2 and there[i, -1] and not bright[i]),
     }
     rows = np.array(list(chosen.values()))
     rooms = Uniforms(generators(SEED, looked.household[rows], STREAMS["house of camera"]), camera.ROOM_UNIFORMS)
@@ -143,7 +146,7 @@ def pictures(homes: World, looked: Moments, axes: list[Axes]) -> None:
     for axis, title, shot in zip(axes, chosen, frames, strict=True):
         pair = np.concatenate([shot[0], np.ones((SIZE, 3)), shot[-1]], axis=1)
         axis.imshow(pair, cmap="gray", vmin=0, vmax=1)
-        axis.set_title(f"{title}: first and last frame, 1.5 s apart", fontsize=8)
+        axis.set_title(f"{title}: first and last frame", fontsize=8)
         axis.axis("off")
 
 

@@ -76,7 +76,7 @@ def test_a_sample_does_not_depend_on_which_modalities_are_rendered_or_their_orde
 
 def test_households_are_the_groups_of_their_samples():
     frame = source(("power",)).frame()
-    assert frame.ids[:4] == ["H0000-0-0", "H0000-0-1", "H0000-0-2", "H0000-1-0"]
+    assert frame.ids[:4] == ["H0000-0-0", "H0000-0-1", "H0000-0-2", "H0001-0-0"]
     assert len(set(frame.ids)) == 14
     assert frame.groups == [name.split("-")[0] for name in frame.ids]
     assert frame.split is None

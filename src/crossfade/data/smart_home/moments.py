@@ -38,11 +38,12 @@ from .names import (
 )
 from .world import World
 
-STRETCHES, WINDOWS = 2, 3  # of a household; of a stretch
+STRETCHES, WINDOWS = 1, 3  # of a household; of a stretch
 PERIOD = 60.0  # s, between two windows
 EACH = STRETCHES * WINDOWS  # samples of a household
 BUSY, QUIET, BREAK_IN = range(3)
 KINDS = np.array([0.5, 0.22, 0.28])
+PLASTIC = np.array([0.7548776662466927, 0.5698402909980532])  # 1/p and 1/p² of p³ = p + 1
 SPEAKS = 0.93  # of windows in which somebody is up
 BY_WINDOW = 0.65  # of break-ins
 
@@ -84,12 +85,13 @@ def draw(world: World, seed: int, universe: int = 0) -> Moments:
     key = keys(len(world.outdoor))
     first = key[::WINDOWS]
     s = Uniforms(generators(seed, first[:, :2], universe + STREAMS["moment"]), 8)
-    kind = choose(KINDS, s.take())
+    even = _even(seed, first[:, 0] * STRETCHES + first[:, 1], universe)
+    kind = choose(KINDS, even[:, 0])
     step = _steps(world, first[:, 0], kind, s)
     start = step * STEP + s.between(60, 120)  # the first window's end: the last one still lies in the step
     broken_in = kind == BREAK_IN
     onset = np.where(broken_in, start + s.between(-55, 50), np.nan)
-    by_window = s.take() < BY_WINDOW
+    by_window = even[:, 1] < BY_WINDOW
     entry = np.where(
         by_window, np.array([LIVING, KITCHEN, BEDROOM])[choose(np.array([0.55, 0.35, 0.1]), s.take())], HALL
     )
@@ -130,6 +132,16 @@ def draw(world: World, seed: int, universe: int = 0) -> Moments:
         snr=w.between(0, 22),
         sound=w.take(),
     )
+
+
+def _even(seed: int, number: np.ndarray, universe: int) -> np.ndarray:
+    """Two uniform numbers (n, 2) for stretch `number` (n,) that are spread evenly over any run of stretches.
+
+    Kronecker's sequence, u = frac(u₀ + number·α) with α from the plastic number (the two-dimensional golden ratio) and
+    u₀ from the seed: so that small data sets, too, hold the rare events in their share.
+    """
+    (rng,) = generators(seed, np.array([0]), universe + STREAMS["design"])
+    return (rng.random(2) + number[:, None] * PLASTIC) % 1.0
 
 
 def _steps(world: World, household: np.ndarray, kind: np.ndarray, u: Uniforms) -> np.ndarray:

@@ -21,7 +21,7 @@ DAY = np.arange(STEPS) // PER_DAY  # (T,)
 
 # Streams of random numbers: of a household, of its stretches, of its samples; no stream serves two of them, as numbers
 # (seed, i) and (seed, i, 0, 0) would be the same seed. A decoy house (see `synthetic`) has its own, DECOY further on.
-STREAMS = {"house": 0, "moment": 1, "window": 2, "presence": 3}
+STREAMS = {"house": 0, "moment": 1, "window": 2, "presence": 3, "design": 4}
 STREAMS |= {name: 10 + k for k, name in enumerate(MODALITIES)}
 STREAMS |= {f"house of {name}": 20 + k for k, name in enumerate(MODALITIES)}
 DECOY = 100

@@ -30,7 +30,7 @@ from .world import World
 
 log = logging.getLogger(__name__)
 
-GENERATOR = 2  # raised with every change of what is rendered; part of the cache's key
+GENERATOR = 4  # raised with every change of what is rendered; part of the cache's key
 KINDS = {
     "audio": "audio", "transcript": "text", "camera": "image", "motion": "series", "climate": "series",
     "power": "series", "weather": "series",
@@ -45,7 +45,7 @@ class SyntheticHouseholds:
     frames half a second apart at `ModalitySpec.size`, and the series `motion`, `climate`, `power`, `weather` (columns
     and units in `series`). Targets: `command` (slots), `security` (multiclass), `intrusion` (alarm), `energy`
     (forecast). Sample (household, stretch, window) depends on `seed` and these three numbers alone, whatever
-    `samples`, order or processes. A household gives six: two stretches of recording with three windows each.
+    `samples`, order or processes. A household gives three: a stretch of recording with three windows.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
       informativeness  λ in [0, 1], default 1: with probability 1 − λ the modality shows another house, drawn from the
