@@ -112,6 +112,8 @@ def test_every_default_choice_is_an_option() -> None:
 def test_every_strategy_is_one_yaml_one_class() -> None:
     targets = [read_option("fusion", option)["_target_"] for option in groups()["fusion"]]
     assert len(set(targets)) == len(targets)
+    # tables and folders call a strategy by its class
+    assert [target.rpartition(".")[2].lower() for target in targets] == groups()["fusion"]
 
 
 def test_no_yaml_file_is_overlooked() -> None:

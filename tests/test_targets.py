@@ -123,6 +123,29 @@ def test_a_mixture_of_equals_is_one_of_them_and_weight_zero_counts_nothing(kind)
 
 
 @every_kind
+@pytest.mark.parametrize("mixing", ["mean", "product", "evidence"])
+def test_decisions_mixed_in_every_way_are_outputs_whose_order_does_not_matter(kind, mixing):
+    target, _, output, _ = predicted(kind)
+    outputs = torch.stack([output, target(representation(target, len(output), seed=1)).detach()], 1)
+    share = torch.tensor([0.5, 0.5]).expand(len(output), 2)
+    mixed = target.decide(outputs, share, mixing)
+    assert mixed.shape == output.shape
+    assert mixed.isfinite().all()
+    torch.testing.assert_close(target.decide(outputs.flip(1), share, mixing), mixed)
+
+
+@every_kind
+def test_a_product_with_one_expert_is_that_expert_and_with_two_alike_is_surer_of_logits_alone(kind):
+    target, _, output, prediction = predicted(kind)
+    other = target(representation(target, len(output), seed=1)).detach()
+    first = torch.tensor([1.0, 0.0]).expand(len(output), 2)
+    alone = target.prediction(target.decide(torch.stack([output, other], 1), first, "product"))
+    torch.testing.assert_close(alone, prediction, atol=1e-4, rtol=1e-4, equal_nan=True)
+    twice = target.decide(torch.stack([output, output], 1), torch.ones(len(output), 2), "product")
+    torch.testing.assert_close(twice, 2 * output if target.logits else output)
+
+
+@every_kind
 def test_chance_and_references_are_predictions(kind):
     target, truth, _, prediction = predicted(kind)
     for guess in (target.chance(truth), *target.references(truth).values()):

@@ -1,4 +1,4 @@
-"""Each strategy against its equation, written a second time in NumPy float64."""
+"""The plain strategies against their equations, written a second time in NumPy float64."""
 
 from __future__ import annotations
 
@@ -7,37 +7,13 @@ import pytest
 import torch
 
 import tiny
+from by_hand import MODALITIES, B, D, K, M, check, fused, strategy, tokens_and_mask
 from crossfade.config.alpha import simplex_point
-
-MODALITIES = ("camera", "note", "table")
-B, M, K, D = 7, 3, 2, 8
-CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
 
 @pytest.fixture
 def x():
-    """Tokens (7, 3, 2, 8), one sample per presence pattern; zeros where masked, as FusionModel gives them."""
-    mask = tiny.patterns(M).unsqueeze(-1).expand(B, M, K).numpy()
-    values = np.random.default_rng(0).normal(size=(B, M, K, D)).round(2)
-    return np.where(mask[..., None], values, 0.0), mask
-
-
-def strategy(name, width=D, tokens=K, **fields):
-    torch.manual_seed(0)
-    made = tiny.made(tiny.part("fusion", name, **fields), modalities=MODALITIES, width=width, tokens=tokens)
-    return made.eval()
-
-
-def fused(made, x):
-    with torch.no_grad():
-        return made(torch.tensor(x[0], dtype=torch.float32), torch.tensor(x[1]))
-
-
-def check(out, expected):
-    """One branch with these tokens, each counting, since every sample has one modality at least."""
-    assert out.mask.all()
-    assert torch.equal(out.weight, torch.ones(B, 1))
-    np.testing.assert_allclose(out.tokens.squeeze(1).numpy(), expected, **CLOSE)
+    return tokens_and_mask()
 
 
 def weighted_by_hand(x, alpha):
@@ -111,67 +87,6 @@ def test_concat(x):
     filled = np.where(x[1][..., None], x[0], absent)
     expected = np.stack([[weight @ np.concatenate(filled[b, :, k]) + bias for k in range(K)] for b in range(B)])
     check(fused(made, x), expected)
-
-
-def attention_by_hand(y, seen, qkv, out, heads):
-    """Multi-head attention of one sample (L, D) over the tokens that are seen, head by head."""
-    size = y.shape[1] // heads
-    q, k, v = np.split(y @ qkv[0].T + qkv[1], 3, axis=1)
-    parts = []
-    for h in range(heads):
-        of = slice(h * size, (h + 1) * size)
-        score = q[:, of] @ k[:, of].T / np.sqrt(size)
-        share = np.where(seen, np.exp(score), 0.0)
-        parts.append(share / share.sum(1, keepdims=True) @ v[:, of])
-    return np.concatenate(parts, 1) @ out[0].T + out[1]
-
-
-@pytest.mark.parametrize("heads", [1, 4])
-def test_attention(x, heads):
-    made = strategy("attention", heads=heads)
-    with torch.no_grad():  # a gain and shift that are not the neutral ones
-        made.norm.weight.normal_(), made.norm.bias.normal_()
-    p = {name: value.detach().double().numpy() for name, value in made.named_parameters()}
-    out = fused(made, x)
-    assert made.length == M * K
-    for b in range(B):
-        seen = x[1][b].reshape(-1)
-        y = (x[0][b] + p["identity"]).reshape(M * K, D)
-        normal = (y - y.mean(1, keepdims=True)) / np.sqrt(y.var(1, keepdims=True) + 1e-5)
-        normal = normal * p["norm.weight"] + p["norm.bias"]
-        qkv = p["attention.qkv.weight"], p["attention.qkv.bias"]
-        z = y + attention_by_hand(normal, seen, qkv, (p["attention.out.weight"], p["attention.out.bias"]), heads)
-        np.testing.assert_allclose(out.tokens[b, 0].numpy(), np.where(seen[:, None], z, 0.0), **CLOSE)
-        assert out.mask[b, 0].tolist() == seen.tolist()
-
-
-def test_late_averages_the_decisions_of_the_present():
-    modalities = ("camera", "note", "table")
-    model = tiny.model(modalities, "late", tokens=1)
-    presence = tiny.patterns(3)
-    with torch.no_grad():
-        out = model(tiny.inputs(modalities, 7), presence)
-        tokens, _ = model.embed(tiny.inputs(modalities, 7), presence)
-        alone = []  # each modality's own decision, (B, C) per target
-        for m in range(3):
-            z = tokens[:, m] + model.fusion.identity[m]
-            representation = model.core(z, torch.ones(7, 1, dtype=torch.bool))
-            alone.append({name: head(representation).double().numpy() for name, head in model.targets.items()})
-    weight = presence.double().numpy() / presence.sum(1, keepdim=True).double().numpy()
-
-    def mixed(name, prediction):
-        return sum(weight[:, m, None] * prediction(alone[m][name]) for m in range(3))
-
-    def softmax(o):
-        return np.exp(o) / np.exp(o).sum(-1, keepdims=True)
-
-    def sigmoid(o):
-        return 1 / (1 + np.exp(-o))
-
-    given = {name: o.double().numpy() for name, o in out.items()}
-    np.testing.assert_allclose(softmax(given["kind"]), mixed("kind", softmax), **CLOSE)
-    np.testing.assert_allclose(sigmoid(given["signs"]), mixed("signs", sigmoid), **CLOSE)
-    np.testing.assert_allclose(given["size"], mixed("size", lambda o: o), **CLOSE)
 
 
 def test_a_token_masked_everywhere_stays_masked_and_zero():

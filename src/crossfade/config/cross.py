@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from crossfade.budget import outer_product_problem
 from crossfade.config.alpha import simplex_point, strategies_with_alpha
 from crossfade.config.dense import grids_of
 from crossfade.config.explain import MISSING
 from crossfade.errors import UserError, did_you_mean
-from crossfade.registry import find_part, read_option
+from crossfade.registry import default_choices, find_part, read_option
 
 Raw = Mapping[str, Any]
 Problems = dict[str, str]
@@ -72,9 +73,11 @@ def _alpha(raw: Raw) -> Problems:
     found = find_part("fusion", fusion["_target_"])
     strategy = found[0] if found else fusion["_target_"]
     users = strategies_with_alpha()
+    usual = default_choices()["fusion"]
+    first = usual if usual in users else users[0]
     return {
         "alpha": f"alpha={raw['alpha']}: fusion={strategy} has no α. These strategies use it: {', '.join(users)}. "
-        f"Choose fusion={users[0]} or leave alpha out."
+        f"Choose fusion={first} or leave alpha out."
     }
 
 
@@ -96,6 +99,23 @@ def _heads(raw: Raw) -> Problems:
                 f"Change width or {group}.heads, or use {group}.position=learned."
             )
     return problems
+
+
+def _experts(raw: Raw) -> Problems:
+    fusion = raw["fusion"]
+    top, experts = fusion.get("top"), fusion.get("experts")
+    if top is None or experts is None or top <= experts:
+        return {}
+    return {"fusion.top": f"fusion.top={top}: more than fusion.experts={experts}. Give at most {experts}."}
+
+
+def _outer_product(raw: Raw) -> Problems:
+    fusion = raw["fusion"]
+    if not {"hidden", "memory_gb"} <= fusion.keys():
+        return {}
+    modalities = len(raw["task"]["modalities"])
+    problem = outer_product_problem(modalities, raw["width"], fusion["hidden"], fusion["memory_gb"])
+    return {"fusion.hidden": problem} if problem else {}
 
 
 def _encoder_heads(raw: Raw) -> Problems:
@@ -212,6 +232,8 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task", "modality", "encoder"), _kinds),
     (("task.modalities", "fusion._target_"), _alpha),
     (("width", "core.heads", "core.position", "fusion.heads"), _heads),
+    (("fusion.top", "fusion.experts"), _experts),
+    (("task.modalities", "width", "fusion.hidden", "fusion.memory_gb"), _outer_product),
     (("encoder",), _encoder_heads),
     (("task.targets", "target", "tokens"), _grid),
     (("modality",), _aligned),

@@ -43,6 +43,13 @@ LIMITS: dict[str, Limit] = {
     "layers": at_least(0),
     "heads": at_least(1),
     "hidden": at_least(1),
+    "rank": at_least(1),
+    "experts": at_least(1),
+    "top": at_least(1),
+    "latents": at_least(1),
+    "reduction": at_least(1),
+    "sampling": SHARE,
+    "memory_gb": ABOVE_ZERO,
     "mlp_ratio": ABOVE_ZERO,
     "norm": choice("pre", "post"),
     "activation": choice("gelu", "swiglu"),
@@ -52,6 +59,7 @@ LIMITS: dict[str, Limit] = {
     "cells": at_least(1),
     "fine": at_least(1),
     "stride": at_least(1),
+    "frames": at_least(1),
     "mels": at_least(1),
     "window_ms": ABOVE_ZERO,
     "hop_ms": ABOVE_ZERO,
@@ -70,6 +78,7 @@ LIMITS: dict[str, Limit] = {
     "modes": at_least(1),
     "mode_weight": at_least(0),
     "steps": at_least(1),
+    "degree": at_least(1),
     "rate": ABOVE_ZERO,
     "road": at_least(1),
     "ego_length": ABOVE_ZERO,
@@ -90,10 +99,11 @@ LIMITS: dict[str, Limit] = {
     "mode": choice("auto", "online", "offline"),
 }
 
-# where a group allows other words than the rest
+# where a group allows other values than the rest
 OF_GROUP: dict[str, dict[str, Limit]] = {
     "encoder/points": {"pool": choice("max", "mean", "none")},
     "encoder/text": {"pool": choice("mean", "cls", "none")},
+    "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }
 
 

@@ -103,7 +103,7 @@ class CoAttention(FromOthers):
     with `hidden` = H features.
 
     Absent: seen by none; its own tokens are masked
-    Source: Lu et al. 2019, arXiv:1908.02265 (ViLBERT), section 2.1
+    Source: Lu et al. 2019, arXiv:1908.02265 (ViLBERT), section 2.2
     Cost: 4·M·D² + 4·M·D + 2·D·H + H + D parameters, 8·M·K·D² + 4·M·K·(M·K + 1)·D + 4·M·K·D·H FLOPs
     """
 

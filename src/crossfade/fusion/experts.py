@@ -20,7 +20,7 @@ class Experts(Fusion):
 
     Absent: left out of the mean
     Source: Shazeer et al. 2017, arXiv:1701.06538, eq. 1 and 3 to 5, without noise
-    Cost: E·(2·D·H + H + D) + E·D + M·E parameters, 2·M·K·E·(2·D·H + D) FLOPs
+    Cost: E·(2·D·H + H + D) + E·D + M·E parameters, 4·M·K·E·(D·H + D) FLOPs
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class GMU(Fusion):
     1 − σ(·), as in the paper.
 
     Absent: its gate is 0; in the gates' input stands a learned vector a_m
-    Source: Arevalo et al. 2017, arXiv:1702.01992, section 3.1
+    Source: Arevalo et al. 2017, arXiv:1702.01992, section 3
     Cost: M²·D² + M·D² + 3·M·D parameters, 2·K·(M²·D² + M·D²) FLOPs
     """
 
@@ -66,7 +66,7 @@ class MMTM(Fusion):
     features.
 
     Absent: x̄_m = 0; left out of the mean
-    Source: Joze et al. 2020, arXiv:1911.08670, section 3.1; the ReLU as in its authors' code
+    Source: Joze et al. 2020, arXiv:1911.08670, section 3; the ReLU as in its authors' code
     Cost: 2·M·D·H + H + M·D parameters, 4·M·D·H FLOPs
     """
 

@@ -32,7 +32,7 @@ class Late(Branches):
     """p(y) = Σ_{m present} p_m(y) / |present|, p_m = head(core(x_m + e_m)): (B, M, K, D) → (B, M, K, D).
 
     Absent: left out of sum and count
-    Source: Kittler et al. 1998, doi:10.1109/34.667881, eq. 11 (sum rule, equal priors)
+    Source: Kittler et al. 1998, doi:10.1109/34.667881, section 2.2 (sum rule, equal priors)
     Cost: M·D parameters, 0 FLOPs; core and heads run M times
     """
 
@@ -44,7 +44,7 @@ class Stacking(Branches):
     training); its weights depend on which others are present.
 
     Absent: left out of the softmax; the weights of the others have learned that it is
-    Source: Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1; Sill et al. 2009, arXiv:0911.0460, eq. 3, with presence \
+    Source: Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1; Sill et al. 2009, arXiv:0911.0460, with presence \
 as the meta-feature
     Cost: M² + M + M·D parameters, 2·M² FLOPs; core and heads run M times
     """
@@ -86,7 +86,7 @@ class LogLinear(WithAlpha, Branches):
     in `weighted`; with even α it is the geometric mean. "learned": M parameters more.
 
     Absent: left out, α renormalised over those present
-    Source: Heskes 1998, NeurIPS (Selecting weighting factors in logarithmic opinion pools), eq. 1
+    Source: Heskes 1998, NeurIPS (Selecting weighting factors in logarithmic opinion pools)
     Cost: M·D parameters, 0 FLOPs; core and heads run M times
     """
 
@@ -118,10 +118,10 @@ class Evidential(Branches):
 
     The outputs of C classes are evidence e = softplus(o), a Dirichlet with α = e + 1: beliefs e/Σα, uncertainty C/Σα.
     The combined Dirichlet's mean is the prediction, trained by the target's own loss in the place of the paper's
-    integrated one. A label of several is two classes, yes and no. A target without classes takes the mean.
+    integrated one. A label of several is two classes, yes and no. Other kinds of target than these two take the mean.
 
     Absent: no evidence, full uncertainty: the rule's neutral element
-    Source: Han et al. 2021, arXiv:2102.02051 (TMC), section 3.2
+    Source: Han et al. 2021, arXiv:2102.02051 (TMC), section 3
     Cost: M·D parameters, 0 FLOPs; core and heads run M times
     """
 

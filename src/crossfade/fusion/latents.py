@@ -82,7 +82,7 @@ class Perceiver(Fusion):
     modalities apart, p_k (sinusoids) the positions. The cost grows with M·K, not with its square. `layers` = T.
 
     Absent: its tokens are masked
-    Source: Jaegle et al. 2021, arXiv:2103.03206, section 3; the queries: arXiv:2107.14795, section 3.1
+    Source: Jaegle et al. 2021, arXiv:2103.03206, section 3; the queries: arXiv:2107.14795, section 3
     Cost: 8·D² + 8·D + T·(4·D² + 2·r·D² + (9 + r)·D) + (M + N + K)·D parameters, \
 4·(N + M·K)·D² + 4·N·M·K·D + T·N·((8 + 4·r)·D² + 4·N·D) + 4·(N + K)·D² + 4·N·K·D FLOPs
     """

@@ -17,7 +17,7 @@ class EmbraceNet(Fusion):
     the features that training draws (1: all, as in the paper; 0: none).
 
     Absent: never drawn
-    Source: Choi & Lee 2019, arXiv:1904.09078, section 3.2
+    Source: Choi & Lee 2019, arXiv:1904.09078, section 3
     Cost: M·D² + M·D parameters, 2·K·M·D² FLOPs
     """
 
@@ -67,7 +67,7 @@ class Posterior(Fusion):
     precision t_m = softplus(V_m·x_m + c_m). The mean alone, in training too: no draw, no KL term.
 
     Absent: left out of the product
-    Source: Wu & Goodman 2018, arXiv:1802.05335 (MVAE), section 2.2
+    Source: Wu & Goodman 2018, arXiv:1802.05335 (MVAE), section 2
     Cost: 2·M·D² + 2·M·D parameters, 4·K·M·D² FLOPs
     """
 

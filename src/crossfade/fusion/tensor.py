@@ -82,7 +82,7 @@ class MFB(Fusion):
     root keeps its derivative finite.
 
     Absent: the neutral factor 1
-    Source: Yu et al. 2017, arXiv:1708.01471, eq. 3 and section 3.1 (power and ℓ2 normalisation)
+    Source: Yu et al. 2017, arXiv:1708.01471, eq. 3, with power and ℓ2 normalisation
     Cost: M·R·D² parameters, 2·K·M·R·D² FLOPs
     """
 
@@ -105,7 +105,7 @@ class MUTAN(Fusion):
     = H features.
 
     Absent: the neutral factor 1
-    Source: Ben-Younes et al. 2017, arXiv:1705.06676, section 3.2
+    Source: Ben-Younes et al. 2017, arXiv:1705.06676, section 3
     Cost: M·D·H + M·H + M·R·H² + H·D + D parameters, 2·K·(M·D·H + M·R·H² + H·D) FLOPs
     """
 

@@ -37,6 +37,7 @@ class Alarm(Target):
     main = "auroc"
     lower_is_better = ("false_alarms_per_day", "time_to_detection_s", "missed_episodes")
     form = "json"
+    logits = True
     positive_weight: Tensor
 
     def __init__(

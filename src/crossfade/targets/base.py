@@ -40,16 +40,11 @@ def linear_head(width: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
 
 
-def pool_logits(outputs: Tensor, weight: Tensor) -> Tensor:
-    """Σ_g w_g·o_g, the logits of ∏_g p_g^w_g for softmax and sigmoid alike: (B, G, …), (B, G) → (B, …)."""
-    return (outputs * weight.view(*weight.shape, *[1] * (outputs.ndim - 2))).sum(1)
-
-
 def combined_opinions(evidence: Tensor, weight: Tensor) -> Tensor:
     """Dempster's rule over the Dirichlet opinions of branches with w_g > 0: log(e + 1), whose softmax is the mean.
 
     evidence (B, G, …, C) ≥ 0, weight (B, G) → (B, …, C). An opinion has beliefs b = e/S and uncertainty u = C/S, with
-    S = Σ_c e_c + C (Han et al. 2021, arXiv:2102.02051, section 3.2). The rule multiplies b_c + u and u, and
+    S = Σ_c e_c + C (Han et al. 2021, arXiv:2102.02051, section 3). The rule multiplies b_c + u and u, and
     (b_c + u)/u = 1 + e_c/C, so the combined evidence is e_c = C·(∏_g (1 + e_gc/C) − 1), in whatever order.
     """
     classes = evidence.shape[-1]
@@ -87,6 +82,7 @@ class Target(nn.Module):
     lower_is_better: ClassVar[tuple[str, ...]] = ()  # of the metrics
     form: ClassVar[str]  # of the truth in a manifest's cells, one of `data.manifest_truth.FORMS`
     resamples: ClassVar[int] = 1000  # of the main metric's interval, where it is not a mean over the samples
+    logits: ClassVar[bool] = False  # are all outputs logits of probabilities?
     jitter: ClassVar[float] = 0.0  # sd of the noise on the standardised inputs that `stability` looks at; 0: none
 
     def __init__(self, spec: TargetSpec, fitted: dict[str, Any]) -> None:
@@ -125,10 +121,11 @@ class Target(nn.Module):
     def pool(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """The output of p ∝ ∏_g p_g^w_g, with weights ≥ 0 that need not sum to 1.
 
-        Here Σ_g w_g·o_g / Σ_g w_g: right for values (Gaussians of one variance); of logits it is the product's root.
-        A target whose outputs are logits throughout takes `pool_logits`.
+        Of logits it is Σ_g w_g·o_g, for softmax and sigmoid alike; of anything else Σ_g w_g·o_g / Σ_g w_g, which is
+        right for values (Gaussians of one variance), and for logits among them the root of their product.
         """
-        return pool_logits(outputs, weight / weight.sum(1, keepdim=True))
+        share = weight if self.logits else weight / weight.sum(1, keepdim=True)
+        return (outputs * share.view(*share.shape, *[1] * (outputs.ndim - 2))).sum(1)
 
     def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """The output of Dempster's rule over the branches with w_g > 0; here, without classes, the mean of them."""

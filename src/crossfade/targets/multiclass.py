@@ -22,7 +22,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, pool_logits, some
+from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, some
 from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 
 
@@ -36,6 +36,7 @@ class MultiClass(Target):
     main = "balanced_accuracy"
     lower_is_better = ("calibration_error",)
     form = "label"
+    logits = True
     class_weights: Tensor
 
     def __init__(
@@ -93,9 +94,6 @@ class MultiClass(Target):
         """log Σ_g w_g·softmax(o_g)."""
         share = weight.clamp(min=torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
         return (outputs.log_softmax(-1) + share).logsumexp(1)
-
-    def pool(self, outputs: Tensor, weight: Tensor) -> Tensor:
-        return pool_logits(outputs, weight)
 
     def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """Each class's evidence is softplus(o)."""

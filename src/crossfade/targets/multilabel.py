@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, pool_logits, some
+from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, some
 from crossfade.targets.scores import LabelAUROC
 
 
@@ -30,6 +30,7 @@ class MultiLabel(Target):
 
     main = "f1"
     form = "labels"
+    logits = True
     positive_weight: Tensor
 
     def __init__(
@@ -84,9 +85,6 @@ class MultiLabel(Target):
         """logit of Σ_g w_g·σ(o_g), in logs."""
         share = weight.clamp(min=torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
         return (logsigmoid(outputs) + share).logsumexp(1) - (logsigmoid(-outputs) + share).logsumexp(1)
-
-    def pool(self, outputs: Tensor, weight: Tensor) -> Tensor:
-        return pool_logits(outputs, weight)
 
     def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """Each label is two classes: softplus(o) is the evidence for yes, softplus(−o) for no."""

@@ -41,6 +41,7 @@ class Segmentation(Target):
 
     main = "dice"
     form = "image"
+    logits = True
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class Slots(Target):
 
     main = "exact_match"
     form = "fields"
+    logits = True
 
     def __init__(
         self,
