@@ -7,6 +7,7 @@ import torch
 
 from crossfade.build import build_model
 from crossfade.config import compose
+from crossfade.errors import UserError
 
 DENSE = pytest.mark.parametrize("target", ["guidance", "image_fusion"])
 FITTED = {
@@ -43,3 +44,16 @@ def test_every_kind_of_fusion_gives_a_map_that_depends_on_both(target, fusion):
     for name in INPUTS:
         other = {**INPUTS, name: INPUTS[name].roll(1, 0)}
         assert not torch.allclose(whole, output(target, ["ct", "mri"], f"fusion={fusion}", inputs=other))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("target.guidance.size=50", r"must be a multiple of target.guidance.grid=8, such as 48\."),
+        ("target.guidance.margin=-1", r"target.guidance.margin=-1: must be at least 0"),
+        ("target.guidance.spacing=0.0", r"target.guidance.spacing=0.0: must be above 0"),
+    ],
+)
+def test_fields_that_do_not_fit_are_errors_before_any_data_are_read(setting, words):
+    with pytest.raises(UserError, match=words):
+        compose("task.targets=[guidance]", setting)

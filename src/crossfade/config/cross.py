@@ -146,6 +146,19 @@ def _grid(raw: Raw) -> Problems:
     return {}
 
 
+def _cells(raw: Raw) -> Problems:
+    problems = {}
+    for name, grid in grids_of(raw).items():
+        spec = raw["target"][name]
+        size = {**read_option("target", spec["kind"]), **spec}.get("size")
+        if isinstance(size, int) and size % grid:
+            problems[f"target.{name}.size"] = (
+                f"target.{name}.size={size}: must be a multiple of target.{name}.grid={grid}, such as "
+                f"{max(1, round(size / grid)) * grid}."
+            )
+    return problems
+
+
 def _aligned(raw: Raw) -> Problems:
     return {
         f"modality.{name}.aligned": f"modality.{name}.aligned=true: only kinds image and points lie in a plane, "
@@ -236,6 +249,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task.modalities", "width", "fusion.hidden", "fusion.memory_gb"), _outer_product),
     (("encoder",), _encoder_heads),
     (("task.targets", "target", "tokens"), _grid),
+    (("task.targets", "target"), _cells),
     (("modality",), _aligned),
     (("task", "target", "modality"), _extent),
     (("data.split",), _split),

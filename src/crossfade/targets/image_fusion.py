@@ -57,7 +57,7 @@ class ImageFusion(Target):
         sources: Sequence[str] | None = None,
         structure: float = 1.0,
         edges: float = 0.3,
-        intensity: float = 0.5,
+        intensity: float = 1.0,
     ) -> None:
         super().__init__(spec, fitted)
         self.sources: list[str] = fitted["sources"]

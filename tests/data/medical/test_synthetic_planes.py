@@ -86,7 +86,7 @@ def test_masks_are_read_when_asked_for_and_kept_for_the_next_run(cache):
     first = truths(built, "guidance")
     assert first[0].dtype == np.uint8
     assert first[0].shape == (32, 32)
-    assert {path.name.split("-")[0] for path in cache.iterdir()} == {"masks"}
+    assert {path.name.split("-")[0] for path in cache.iterdir()} == {"guidance"}
     assert all(np.array_equal(a, b) for a, b in zip(first, truths(source(), "guidance"), strict=True))
     assert all(np.array_equal(a, b) for a, b in zip(first, truths(source(cache=False), "guidance"), strict=True))
     assert not np.array_equal(first[0], truths(source(seed=1), "guidance")[0])

@@ -196,14 +196,14 @@ class SyntheticPatients:
         return self.modalities[name].size if name in self.modalities else self.targets["image_fusion"].own["size"]
 
     def _mask(self, index: int) -> np.ndarray:
-        if "masks" not in self._values:
+        if "guidance" not in self._values:
             size = self.targets["guidance"].own["size"]
 
             def make() -> np.ndarray:
-                return self._in_blocks("masks", lambda block: planes.masks(self.seed, block, size))
+                return self._in_blocks("guidance", lambda block: planes.masks(self.seed, block, size))
 
-            self._values["masks"] = self._kept("masks", (self.samples, size, size), make, np.uint8, size=size)
-        return self._values["masks"][index]
+            self._values["guidance"] = self._kept("guidance", (self.samples, size, size), make, np.uint8, size=size)
+        return self._values["guidance"][index]
 
     def _shown(self, index: int) -> np.ndarray:
         return planes.shown({name: self._all(name)[index] for name in planes.SOURCES})
