@@ -1,8 +1,8 @@
 """What a fusion costs: forward and backward of every strategy in conf/fusion against the mean, the cheapest.
 
 The fusion alone, no encoder, core or head. At each size all strategies take turns in one process, the mean right
-before each, so that a busy machine slows both; a figure is the median over the turns of the ratio of the two times.
-The presence patterns of a batch differ.
+before each; a figure is the median over the turns of the ratio of the two times. They are processor seconds of one
+thread, which a busy machine spoils less than the clock's. The presence patterns of a batch differ.
 
     python benchmarks/fusion.py [--modalities 2 3 5] [--tokens 1 8 64] [--width 128] [--batch 16] [--repeats 7]
 """
@@ -45,17 +45,17 @@ def batch(samples: int, modalities: int, width: int, tokens: int) -> tuple[Tenso
 
 
 def step(fusion: Fusion, x: Tensor, mask: Tensor) -> Callable[[], float]:
-    """One forward and backward; returns its seconds."""
+    """One forward and backward; returns its processor seconds."""
 
     def run() -> float:
         x.grad = None
         fusion.zero_grad()
-        started = time.perf_counter()
+        started = time.process_time()
         fused = fusion(x, mask)
         # as a loss would, through all that the strategy gives: tokens, and weights of decisions where they are learned
         total = fused.tokens.square().mean() + fused.weight.square().sum()
         total.backward()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     return run
 
@@ -86,10 +86,9 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=7, help="turns of every strategy")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--strategies", nargs="+", choices=groups()["fusion"], default=groups()["fusion"])
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    torch.set_num_threads(1)
     names = [CHEAPEST, *(name for name in asked.strategies if name != CHEAPEST)]
     sizes = [(modalities, tokens) for modalities in asked.modalities for tokens in asked.tokens]
     results = {(m, k): measure(names, asked.repeats, (asked.batch, m, asked.width, k)) for m, k in sizes}
@@ -97,10 +96,10 @@ def main() -> None:
     table.add_row(f"{CHEAPEST}, ms", *(f"{results[size][CHEAPEST][0] * 1e3:.2f}" for size in sizes))
     for name in names[1:]:
         table.add_row(name, *(f"{results[size][name][1]:.1f}" for size in sizes))
-    console = Console(width=max(100, 14 + 11 * len(sizes)))
+    console = Console(width=max(120, 16 + 11 * len(sizes)))
     console.print(table)
     console.print(
-        f"forward and backward over the mean's, width {asked.width}, batch {asked.batch}, {asked.threads} thread(s), "
+        f"forward and backward over the mean's, width {asked.width}, batch {asked.batch}, one thread, "
         f"torch {torch.__version__}, load average {os.getloadavg()[0]:.1f}"
     )
 
