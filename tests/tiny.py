@@ -39,6 +39,7 @@ FITTED: dict[str, dict[str, Any]] = {
 }
 SMALL = {  # by kind, or by option where the kind has several
     "image": {"model": "test_vit"},
+    "image/video": {"model": "test_vit", "frames": 3, "hidden": 16, "heads": 2},
     "text": {"hidden": 16, "layers": 1, "heads": 2},
     "audio/spectrogram": {"model": "test_vit", "mels": 32, "window_ms": 100.0},
     "audio/logmel": {"mels": 8, "window_ms": 100.0, "hidden": 16, "layers": 1, "heads": 2},

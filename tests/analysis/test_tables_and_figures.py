@@ -64,6 +64,19 @@ def test_many_metrics_stand_below_each_other():
     assert sum("metric" in line for line in lines) == 12
 
 
+def test_metrics_whose_names_are_long_stand_below_each_other_rather_than_be_cut():
+    names = ["mae_kwh", "coverage", "discomfort_kh", "energy_saved", "occupancy_auroc", "pinball_kwh"]
+    rows = [
+        Row(label, "fused", {f"d/{name}": 0.5 for name in names}, {"d/mae_kwh": (0.4, 0.6)})
+        for label in ("weighted", "foresight")
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(results_table(rows, [f"d/{name}" for name in names], "d/mae_kwh", "title", better="min"))
+    lines = console.export_text().splitlines()
+    for name in names:
+        assert sum(line.split()[: len(name.split("_"))] == name.split("_") for line in lines) == 1
+
+
 def test_markdown_has_the_same_numbers():
     lines = to_markdown(ROWS, ["d/f1", MAIN], MAIN).splitlines()
     assert lines[0] == "| | balanced accuracy | f1 |"

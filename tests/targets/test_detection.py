@@ -290,10 +290,10 @@ def test_tokens_of_several_modalities_on_one_cell_are_averaged_where_present():
     [
         ({"classes": None}, [scene(CAR)], r"target\.y\.classes: detection needs the names of its classes"),
         ({}, [scene(), None], r"no box within extent=\[0.0, 32.0, -16.0, 16.0\] m in the training split"),
-        ({}, [scene(CAR)[:, :7]], r"the truth of row 1 has shape \(1, 7\), expected \(n, 8\): class, x, y"),
-        ({}, [None, scene([2, *CAR[1:]])], "row 2 holds a class number outside of 0 to 1"),
+        ({}, [scene(CAR)[:, :7]], r"the truth of training sample 1 has shape \(1, 7\), expected \(n, 8\): class, x, y"),
+        ({}, [None, scene([2, *CAR[1:]])], "training sample 2 holds a class number outside of 0 to 1"),
         ({}, [scene([1, 5, 5, 0, 2, 0, 0, 0])], "a length or width that is not above 0 m"),
-        ({}, [scene([1, 5, 5, 4, 2, 0, np.inf, 0])], "row 1 holds infinite values"),
+        ({}, [scene([1, 5, 5, 4, 2, 0, np.inf, 0])], "training sample 1 holds infinite values"),
         ({"extent": [32, 0, -16, 16]}, [scene(CAR)], r"extent=\[32, 0, -16, 16\]: must be \[x_min"),
     ],
 )

@@ -12,8 +12,8 @@ from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.base import Scene
-from crossfade.targets.image_fusion import ImageFusion
 from crossfade.targets.fusion_quality import edge_transfer, ssim
+from crossfade.targets.image_fusion import ImageFusion
 
 FIELDS = {"sources": ["ct", "mri"], "grid": 4, "size": 16}
 SPEC = TargetSpec(name="one", kind="image_fusion", **FIELDS)

@@ -208,6 +208,15 @@ def test_frames_of_other_drives_and_gaps_do_not_pair():
     assert paired.tolist() == [False, False, True, True, False]
 
 
+def test_the_driven_path_is_the_yardstick_of_comfort():
+    of = target()
+    truth = encoded(of, *turning(3))
+    driven = compute_metrics(of, of.references(truth)["as driven"], truth)
+    assert driven["accuracy_l2"] == 0
+    assert driven["comfort_lateral"] == pytest.approx(4.0 * 0.1, rel=0.01)  # v²/r
+    assert driven["stability_frames"] < 5e-3
+
+
 def test_stability_under_noise_is_the_mean_distance():
     of = target()
     a = path(straight(4.0), straight(5.0))
@@ -221,9 +230,13 @@ def test_fit_loss_and_chance():
     np.testing.assert_allclose(of.fitted["mean"], straight(4.0))
     np.testing.assert_allclose(np.array(of.fitted["sd"])[:, 0], TIME)
     np.testing.assert_allclose(np.array(of.fitted["sd"])[:, 1], 0.05)
-    output, truth = torch.zeros(2, 6, 2), encoded(of, drive(6.0), None)
+    coefficient = np.sqrt((TIME**2).sum())  # of 1 m/s about the mean of 4 m/s
+    np.testing.assert_allclose(of.fitted["coefficients"], [[coefficient, 0.01], [0.01, 0.01], [0.01, 0.01]], rtol=1e-6)
+    output, truth = torch.zeros(2, 3, 2), encoded(of, drive(6.0), None)
     assert of.loss(output, truth).item() == pytest.approx((2 - 0.5) / 2, abs=1e-5)  # Huber of 2 sd in x, 0 in y
     torch.testing.assert_close(of.chance(truth), path(straight(4.0), straight(4.0)))
+    output[0, 0, 0] = -1.0
+    torch.testing.assert_close(of.prediction(output), path(straight(3.0), straight(4.0)))
 
 
 def test_parts_come_back_and_a_raster_is_resized():

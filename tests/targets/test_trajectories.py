@@ -14,7 +14,7 @@ from crossfade.targets.displacement import errors
 from crossfade.targets.trajectories import Trajectories
 
 NAN = float("nan")
-FIELDS = {"grid": 4, "extent": [0, 32, -16, 16], "hidden": 8, "modes": 2, "steps": 3}
+FIELDS = {"grid": 4, "extent": [0, 32, -16, 16], "hidden": 8, "modes": 2, "steps": 3, "degree": 2}
 
 
 def spec(**fields):
@@ -82,7 +82,7 @@ def test_scenes_without_agents_are_known_and_cost_nothing():
     of = target()
     truth = encoded(of, agents(), agents(), None)
     assert of.known(truth).tolist() == [True, True, False]
-    output = torch.randn(3, 14, 8, 8, requires_grad=True)
+    output = torch.randn(3, 10, 8, 8, requires_grad=True)
     loss = of.loss(output, truth)
     loss.backward()
     assert loss == 0
@@ -101,32 +101,36 @@ def test_agents_not_seen_now_or_outside_are_left_out_and_later_gaps_stay():
 def test_only_the_nearest_mode_learns_and_is_named():
     of = target(mode_weight=0.5)
     truth = encoded(of, agents(CAR, LOST))
-    output = torch.randn(1, 14, 8, 8, requires_grad=True)
+    output = torch.randn(1, 10, 8, 8, requires_grad=True)
     loss = of.loss(output, truth)
     loss.backward()
     expected = []
     for way, row, column in ((CAR, 2, 3), (LOST, 5, 2)):
         wanted = (np.array(way)[1:] - way[0]) / of.scale.numpy()
-        moves = output[0, :12, row, column].detach().numpy().reshape(2, 3, 2)
+        coefficients = output[0, :8, row, column].detach().numpy().reshape(2, 2, 2)
+        moves = of.basis.numpy() @ coefficients / of.scale.numpy()
         each = np.nanmean(np.abs(moves - wanted).sum(-1), axis=-1)
         best = each.argmin()
-        logits = output[0, 12:, row, column].detach().double().numpy()
+        logits = output[0, 8:, row, column].detach().double().numpy()
         expected.append(each[best] - 0.5 * (logits - np.log(np.exp(logits).sum()))[best])
-        grad = output.grad[0, :12, row, column].reshape(2, 3, 2)
+        grad = output.grad[0, :8, row, column].reshape(2, 2, 2)
         assert grad[best].any()
         assert not grad[1 - best].any()
     assert loss.item() == pytest.approx(np.mean(expected), rel=1e-5)
     assert not output.grad[0, :, 0, 0].any()
-    assert not output.grad[0, :12, 5, 2].reshape(2, 3, 2)[:, 1:].any()  # steps in which it was not seen
 
 
 def test_scale_prediction_and_chance():
     of = target()
     root = np.sqrt(np.array([4 + 1, 16 + 4, 36 + 9]) / 4)  # of one coordinate, over two agents
     np.testing.assert_allclose(of.fitted["scale"], root)
-    output = torch.ones(1, 14, 8, 8)
+    # steady motion alone: coefficients of all agents are 1 and 2 m/step times √(1 + 4 + 9), of one coordinate
+    np.testing.assert_allclose(of.fitted["coefficients"], [root[0] * np.sqrt(14), 0.01], rtol=1e-6)
+    output = torch.zeros(1, 10, 8, 8)
+    output[:, :2] = 1.0  # of the first mode and polynomial, x and y
     prediction = of.prediction(output)
-    assert prediction[0, :4, 0, 0].tolist() == pytest.approx([root[0], root[0], root[1], root[1]])
+    assert prediction[0, :6, 0, 0].tolist() == pytest.approx(np.repeat(root, 2).tolist())
+    assert not prediction[0, 6:12].any()
     assert prediction[0, 12:, 0, 0].tolist() == [0.5, 0.5]
     truth = encoded(of, agents(CAR))
     assert compute_metrics(of, of.chance(truth), truth)["min_ade"] == pytest.approx(4.0)
@@ -134,11 +138,11 @@ def test_scale_prediction_and_chance():
 
 def test_mix_by_hand():
     of = target()
-    outputs, weight = torch.randn(2, 3, 14, 8, 8), torch.tensor([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]])
+    outputs, weight = torch.randn(2, 3, 10, 8, 8), torch.tensor([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]])
     mixed = of.mix(outputs, weight)
-    torch.testing.assert_close(mixed[0, :12], torch.einsum("g,gchw->chw", weight[0], outputs[0, :, :12]))
-    p = torch.einsum("g,gchw->chw", weight[0], outputs[0, :, 12:].softmax(1))
-    torch.testing.assert_close(mixed[0, 12:].softmax(0), p)
+    torch.testing.assert_close(mixed[0, :8], torch.einsum("g,gchw->chw", weight[0], outputs[0, :, :8]))
+    p = torch.einsum("g,gchw->chw", weight[0], outputs[0, :, 8:].softmax(1))
+    torch.testing.assert_close(mixed[0, 8:].softmax(0), p)
 
 
 def test_columns_and_arrays():
@@ -157,8 +161,11 @@ def test_columns_and_arrays():
     ("truths", "says"),
     [
         ([agents(), None], r"target\.y: no agent within extent=\[0, 32, -16, 16\] m in the training split"),
-        ([np.zeros((2, 3, 2))], r"row 1 has shape \(2, 3, 2\), expected \(A, 4, 2\): x, y \(m\) now and at 3 later"),
-        ([None, agents([[1, 1], [np.inf, 0], [0, 0], [0, 0]])], "row 2 holds infinite values"),
+        (
+            [np.zeros((2, 3, 2))],
+            r"training sample 1 has shape \(2, 3, 2\), expected \(A, 4, 2\): x, y \(m\) now and at 3 later",
+        ),
+        ([None, agents([[1, 1], [np.inf, 0], [0, 0], [0, 0]])], "training sample 2 holds infinite values"),
     ],
 )
 def test_faults_of_the_truth_are_named(truths, says):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,6 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+COLUMNS = 80  # of a terminal
 ABREAST = 8  # metrics that fit beside each other
 STYLES = {"fused": "bold", "reference": "dim", "chance": "dim", "bound": "dim"}
 
@@ -27,7 +29,8 @@ class Row:
 def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title: str, better: str = "max") -> Table:
     """Rows in the order given; the main metric first, with its interval; the best single modality marked.
 
-    `better`: "max" or "min", of the main metric. More metrics than a terminal is wide stand below each other.
+    `better`: "max" or "min", of the main metric. Metrics for which a terminal is too narrow stand below each
+    other.
     """
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("", no_wrap=True)
@@ -35,17 +38,25 @@ def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title:
     notes = ["* best single modality"] * (best is not None)
     notes += ["[95 % interval over test groups]"] * any(main in row.interval for row in rows)
     table.caption, table.caption_justify = escape("; ".join(notes)), "left"
-    if len(metrics) > ABREAST:
+    order = _ordered(metrics, main)
+    widths = _widths(rows, order, main)
+    needed = 2 + max(len(_label(row, best)) for row in rows) + sum(2 + width for width in widths) + 1
+    if len(metrics) > ABREAST or (len(rows) < len(metrics) and needed > COLUMNS):
         return _tall(table, rows, metrics, main, best)
-    for metric in _ordered(metrics, main):
-        heading = _heading(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
-        widest = max(map(len, heading.split()))
-        table.add_column(heading, justify="right", min_width=widest, no_wrap=metric == main)
+    for metric, width in zip(order, widths, strict=True):
+        table.add_column("\n".join(textwrap.wrap(_short_heading(metric), width)), justify="right", no_wrap=True)
     for row in rows:
         style = STYLES.get(row.role, "")
-        cells = [_cell(row, metric, metric == main) for metric in _ordered(metrics, main)]
+        cells = [_cell(row, metric, metric == main) for metric in order]
         table.add_row(_label(row, best), *cells, style=style, end_section=row.role == "fused")
     return table
+
+
+def _widths(rows: Sequence[Row], metrics: Sequence[str], main: str) -> list[int]:
+    """Characters that each metric's column needs: of its widest cell, and of the longest word of its heading."""
+    return [
+        max(*(len(_cell(row, m, m == main)) for row in rows), *map(len, _short_heading(m).split())) for m in metrics
+    ]
 
 
 def _tall(table: Table, rows: Sequence[Row], metrics: Sequence[str], main: str, best: Row | None) -> Table:
@@ -86,6 +97,10 @@ def _ordered(metrics: Sequence[str], main: str) -> list[str]:
 
 def _heading(metric: str) -> str:
     return metric.rsplit("/", 1)[-1].replace("_", " ")
+
+
+def _short_heading(metric: str) -> str:
+    return _heading(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
 
 
 def _label(row: Row, best: Row | None) -> str:

@@ -38,6 +38,9 @@ class BirdsEyeHead(nn.Module):
         return self.out(gelu(self.around(gelu(x))))
 
 
+TRAINING = "training sample"  # what `fit` counts; `encode` counts rows
+
+
 def pack(truths: Sequence[np.ndarray | None], shape: tuple[int, ...]) -> Tensor:
     """Lists of objects (n_i, *shape) as one tensor (N, 1 + max n_i, *shape) of float32.
 
@@ -59,11 +62,11 @@ def gathered(raster: Tensor, index: Tensor) -> Tensor:
     return columns.gather(2, index.unsqueeze(1).expand(-1, columns.shape[1], -1)).transpose(1, 2)
 
 
-def checked(name: str, row: int, truth: object, shape: str, columns: Sequence[int | None]) -> np.ndarray:
-    """A raw truth as float32 with these lengths (None: any). Raises UserError naming target and row."""
+def checked(name: str, place: str, truth: object, shape: str, columns: Sequence[int | None]) -> np.ndarray:
+    """A raw truth as float32 with these lengths (None: any). Raises UserError naming the target and the sample."""
     array = np.asarray(truth, dtype=np.float32)
     if array.ndim != len(columns) or any(c is not None and c != n for c, n in zip(columns, array.shape, strict=True)):
-        raise UserError(f"target.{name}: the truth of row {row + 1} has shape {array.shape}, expected {shape}.")
+        raise UserError(f"target.{name}: the truth of {place} has shape {array.shape}, expected {shape}.")
     if np.isinf(array).any():
-        raise UserError(f"target.{name}: the truth of row {row + 1} holds infinite values.")
+        raise UserError(f"target.{name}: the truth of {place} holds infinite values.")
     return array

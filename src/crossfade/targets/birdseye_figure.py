@@ -25,21 +25,18 @@ CLOUDS = (GREY, "#c53030")  # of point clouds
 def panels(
     path: Path, scene: Scene, extent: Extent, legend: Sequence[Line2D], draw: Callable[[Axes, int], None]
 ) -> None:
-    """One bird's-eye panel for each of the first (at most 8) samples, `draw(axes, i)` adding what is the target's."""
-    samples = min(len(scene.ids), 8)
-    columns = min(samples, 4)
-    rows = -(-samples // max(columns, 1))
+    """A bird's-eye panel for every other of the first 8 samples, `draw(axes, i)` adding what is the target's.
+
+    Neighbours are often two moments of one drive, and look alike.
+    """
+    shown = range(0, min(len(scene.ids), 8), 2)
     height = (extent[1] - extent[0]) / (extent[3] - extent[2]) * 3
-    figure = Figure(figsize=(3 * columns, height * rows + 0.5))
-    for i, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat):
-        if i >= samples:
-            axes.set_axis_off()
-            continue
+    figure = Figure(figsize=(3 * len(shown) + 0.4, height + 0.8))
+    for i, axes in zip(shown, figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0], strict=True):
         _backdrop(axes, scene, i, extent)
         draw(axes, i)
         axes.set(xlim=(extent[3], extent[2]), ylim=(extent[0], extent[1]), aspect="equal", title=str(scene.ids[i]))
-        axes.set_xlabel("y in m (left is positive)" if i >= samples - columns else "")
-        axes.set_ylabel("x in m" if i % columns == 0 else "")
+        axes.set(xlabel="y in m (left is positive)", ylabel="x in m" if i == 0 else "")
     seen = [key(name, CLOUDS[i % 2], "", ".") for i, name in enumerate(_clouds(scene))]
     figure.legend(handles=[*legend, *seen], loc="outside lower center", ncols=len(legend) + len(seen))
     save(figure, path)
@@ -55,9 +52,9 @@ def _backdrop(axes: Axes, scene: Scene, i: int, extent: Extent) -> None:
         if spec.kind == "image" and spec.aligned:
             every = scene.inputs[name].mean(1)
             low, high, place = float(every.min()), float(every.max()), (y_max, y_min, x_min, x_max)
-            axes.imshow(every[i], extent=place, vmin=low, vmax=high, alpha=0.3, cmap="Greys")
+            axes.imshow(every[i].numpy(), extent=place, vmin=low, vmax=high, alpha=0.3, cmap="Greys")
         elif spec.kind == "points":
-            points, clouds = scene.inputs[name][i], _clouds(scene)
+            points, clouds = scene.inputs[name][i].numpy(), _clouds(scene)
             size = 1 if points.shape[0] > 100 else 9
             axes.scatter(points[:, 1], points[:, 0], s=size, c=CLOUDS[clouds.index(name) % 2], lw=0, zorder=1)
     axes.plot(0, 0, marker="^", ms=7, color=INK, zorder=4)

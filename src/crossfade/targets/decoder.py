@@ -13,10 +13,11 @@ from crossfade.specs import TargetSpec
 class GridDecoder(nn.Module):
     """Tokens (B, K, D) of g × g cells, row by row → (B, outputs, size, size).
 
-    Each cell's token becomes a patch of `hidden` channels by a linear layer and sub-pixel rearrangement (Shi et al. 2016,
-    arXiv:1609.05158, eq. 4), which two 3 × 3 convolutions with a residual smooth across the cells' borders. Above four
-    pixels per cell they work at half the size. It sees the tokens alone: nothing passes by the fusion. Tokens of
-    several modalities (K = M·g², as attention fusion leaves them) are averaged cell by cell over those that count.
+    Each cell's token becomes a patch of `hidden` channels by a linear layer and sub-pixel rearrangement (Shi et al.
+    2016, arXiv:1609.05158, eq. 4), which two 3 × 3 convolutions with a residual smooth across the cells' borders; where
+    a cell has an even number of pixels above four, at half the size. It sees the tokens alone: nothing passes by the
+    fusion. Tokens of several modalities (K = M·g², as attention fusion leaves them) are averaged cell by cell over
+    those that count.
     """
 
     def __init__(self, width: int, grid: int, size: int, outputs: int, hidden: int = 8) -> None:

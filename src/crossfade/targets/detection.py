@@ -19,7 +19,7 @@ from crossfade.plane import Plane
 from crossfade.specs import TargetSpec
 from crossfade.targets.average_precision import Curves, DetectionDetails, MeanAveragePrecision, match
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import BirdsEyeHead, checked, gathered, pack
+from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, checked, gathered, pack
 
 BOX = 8  # class, x, y, length, width, heading, vx, vy: a box of the truth
 FIELDS = ("score", "class", "x", "y", "length", "width", "heading", "vx", "vy")  # a predicted one
@@ -82,7 +82,7 @@ class Detection(Target):
                 f"target.{spec.name}.classes: detection needs the names of its classes, in the order of their numbers "
                 f"in the truth, e.g. target.{spec.name}.classes=[pedestrian,vehicle,sign]."
             )
-        scenes = Detection._boxes(spec, truths)
+        scenes = Detection._boxes(spec, truths, TRAINING)
         known = [scene for scene in scenes if scene is not None]
         every = np.concatenate(known).astype(np.float64) if known else np.zeros((0, BOX))
         if not len(every):
@@ -106,7 +106,7 @@ class Detection(Target):
         return pack(Detection._boxes(spec, truths), (BOX,))
 
     @staticmethod
-    def _boxes(spec: TargetSpec, truths: Sequence[Any]) -> list[np.ndarray | None]:
+    def _boxes(spec: TargetSpec, truths: Sequence[Any], counted: str = "row") -> list[np.ndarray | None]:
         """Each truth checked, without its boxes outside of the plane."""
         plane, classes = plane_of(spec), spec.classes or []
         found: list[np.ndarray | None] = []
@@ -115,10 +115,10 @@ class Detection(Target):
                 found.append(None)
                 continue
             shape = f"(n, {BOX}): class, x, y, length, width (m), heading (rad), vx, vy (m/s)"
-            boxes = checked(spec.name, i, truth, shape, (None, BOX))
+            boxes = checked(spec.name, f"{counted} {i + 1}", truth, shape, (None, BOX))
             if not (np.isin(boxes[:, 0], range(len(classes))).all() and (boxes[:, 3:5] > 0).all()):
                 raise UserError(
-                    f"target.{spec.name}: the truth of row {i + 1} holds a class number outside of 0 to "
+                    f"target.{spec.name}: the truth of {counted} {i + 1} holds a class number outside of 0 to "
                     f"{len(classes) - 1} ({', '.join(classes)}), or a length or width that is not above 0 m. Its "
                     f"columns are {shape}."
                 )

@@ -200,14 +200,14 @@ class Forecast(Target):
         return usual.expand(len(truth), -1, -1)
 
     def references(self, truth: Tensor) -> dict[str, Tensor]:
-        """Where schedules are judged, what a forecast without error would save: the most that there is to save."""
+        """Where schedules are judged: what a forecast without error would save, without any discomfort."""
         if not self.heated:
             return {}
         day, usual = unpack(truth, self.hours), self.chance(truth)
         load = torch.where(day.load.isnan(), usual[..., self.middle], day.load)
         home = torch.where(day.occupied.isnan(), usual[..., -1], (day.occupied > 0).float())
         loads = load.unsqueeze(-1).expand(-1, -1, len(self.quantiles))
-        return {"perfect foresight": torch.cat([loads, home.unsqueeze(-1)], -1)}
+        return {"foresight": torch.cat([loads, home.unsqueeze(-1)], -1)}
 
     def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
         """kWh of the hours in all (the sum of the medians); `schedule` is a JSON list of the set-points in °C, hour by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,14 @@ def draw_overlay(target: Segmentation, scene: Scene, path: Path) -> None:
 
     Where a run has no image of the plane the outlines stand on black.
     """
-    columns = planes(scene)
+    columns = planes(scene) or [("", [None] * SHOWN)]
     rows = min(SHOWN, len(scene.ids))
     predicted, truth = scene.prediction.argmax(1).numpy(), scene.truth.numpy()
     figure = Figure(figsize=(2.5 * max(2, len(columns)), 2.55 * rows + 0.5))
-    axes = figure.subplots(rows, max(1, len(columns)), squeeze=False)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
     for i, line in enumerate(axes):
-        for axis, (title, images) in zip(line, columns or [("", None)], strict=True):
-            blank = np.zeros((target.size, target.size))
-            image = blank if images is None or images[i] is None else images[i]
+        for axis, (title, images) in zip(line, columns, strict=True):
+            image = np.zeros((target.size, target.size)) if images[i] is None else images[i]
             axis.imshow(image, cmap="gray", extent=(0, target.size, target.size, 0))
             _outlines(target, axis, predicted[i], truth[i])
             axis.set(xticks=[], yticks=[], title=title if i == 0 else "")
@@ -45,9 +45,9 @@ def draw_overlay(target: Segmentation, scene: Scene, path: Path) -> None:
     save(figure, path)
 
 
-def planes(scene: Scene) -> list[tuple[str, list[np.ndarray | None]]]:
+def planes(scene: Scene) -> list[tuple[str, Sequence[np.ndarray | None]]]:
     """Title and images (None: absent) of every channel of the images that lie in the target's plane."""
-    found = []
+    found: list[tuple[str, Sequence[np.ndarray | None]]] = []
     for column, name in enumerate(sorted(scene.specs)):
         spec = scene.specs[name]
         if spec.kind != "image" or not spec.aligned:
@@ -80,7 +80,8 @@ def _line(axis: Axes, mask: np.ndarray, colour: str, style: str, width: float) -
 
 def _handles(target: Segmentation) -> list[Line2D]:
     handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], label=name) for k, name in enumerate(target.classes)]
-    styles = {"predicted": "solid", "true": "dotted"} | (
-        {f"{target.margin:g} mm margin": "dashed"} if target.margin else {}
-    )
-    return handles + [Line2D([], [], color="black", linestyle=style, label=label) for label, style in styles.items()]
+    handles.append(Line2D([], [], color="black", linestyle="solid", label="predicted"))
+    handles.append(Line2D([], [], color="black", linestyle="dotted", label="true"))
+    if target.margin:
+        handles.append(Line2D([], [], color="black", linestyle="dashed", label=f"{target.margin:g} mm margin"))
+    return handles

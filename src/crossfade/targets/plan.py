@@ -18,8 +18,9 @@ from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import checked
+from crossfade.targets.birdseye import TRAINING, checked
 from crossfade.targets.mean_of import means_of
+from crossfade.targets.smooth import basis, scales
 
 QUERIES = 4  # of the head, over the tokens
 POSE = ("x", "y", "heading", "time")
@@ -38,14 +39,14 @@ class Parts(NamedTuple):
 
 
 class PlanHead(nn.Module):
-    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, T, 2)."""
+    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, P, 2)."""
 
-    def __init__(self, width: int, steps: int, hidden: int) -> None:
+    def __init__(self, width: int, outputs: int, hidden: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.query = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
         self.inner = nn.Linear((1 + QUERIES) * width, hidden)
-        self.outer = nn.Linear(hidden, 2 * steps)
+        self.outer = nn.Linear(hidden, 2 * outputs)
 
     def forward(self, representation: Representation) -> Tensor:
         tokens = self.norm(representation.tokens)
@@ -64,7 +65,8 @@ class Plan(Target):
       road       (R, R) raster over `extent`: above 0 where one may drive; row 0 farthest ahead, column 0 leftmost
       pose       (4,) x, y, heading of the vehicle in the world, time in s;  drive, frame  whole numbers
 
-    ŷ = mean + sd·o, mean and sd those of the training split's waypoints; Huber loss on the standardised value (δ = 1).
+    ŷ = mean + Q·(s ⊙ o): polynomials of `degree` in time (`smooth`) about the training split's mean path, s the scale
+    of their coefficients there. Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
 
     Metrics, all the lower the better. accuracy_l2: |ŷ_t − y_t| in m averaged over the path, accuracy_l2_1s …: at that
     second. safety_collision, safety_off_road: share of samples in which the planned vehicle's box overlaps an agent
@@ -77,6 +79,7 @@ class Plan(Target):
     main = "accuracy_l2"
     form = "json"
     jitter: ClassVar[float] = 0.05
+    basis: Tensor
     mean: Tensor
     sd: Tensor
 
@@ -87,6 +90,7 @@ class Plan(Target):
         width: int,
         steps: int,
         rate: float,
+        degree: int,
         extent: Sequence[float],
         road: int,
         ego_length: float,
@@ -99,7 +103,10 @@ class Plan(Target):
         x_min, x_max, y_min, y_max = extent
         self.extent = (float(x_min), float(x_max), float(y_min), float(y_max))
         self.ego = {"length": ego_length, "width": ego_width, "overhang": overhang}
-        self.head = PlanHead(width, steps, hidden)
+        polynomials = torch.tensor(basis(steps, degree), dtype=torch.float32)
+        self.head = PlanHead(width, polynomials.shape[1], hidden)
+        scaled = polynomials.unsqueeze(-1) * torch.tensor(fitted["coefficients"])
+        self.register_buffer("basis", scaled, persistent=False)  # (T, P, 2)
         self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)
         self.register_buffer("sd", torch.tensor(fitted["sd"]), persistent=False)
         seconds = range(1, int(steps / rate) + 1)
@@ -113,11 +120,17 @@ class Plan(Target):
 
     @staticmethod
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
-        known = [_waypoints(spec, i, truth) for i, truth in enumerate(truths) if truth is not None]
+        known = [_waypoints(spec, f"{TRAINING} {i + 1}", truth) for i, truth in enumerate(truths) if truth is not None]
         if len(known) < 2:
             raise UserError(f"target.{spec.name}: fewer than two known paths in the training split.")
         paths = np.stack(known).astype(np.float64)
-        return {"mean": paths.mean(0).tolist(), "sd": np.maximum(paths.std(0), 0.05).tolist()}  # m
+        mean = paths.mean(0)
+        sizes = scales(paths - mean, spec.own["degree"])
+        return {
+            "mean": mean.tolist(),
+            "sd": np.maximum(paths.std(0), 0.05).tolist(),
+            "coefficients": sizes.tolist(),
+        }  # m
 
     @staticmethod
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
@@ -129,10 +142,11 @@ class Plan(Target):
             if truth is None:
                 rows.append(None)
                 continue
-            waypoints = _waypoints(spec, i, truth)
+            place = f"row {i + 1}"
+            waypoints = _waypoints(spec, place, truth)
             agents, road = truth.get("agents"), truth.get("road")
             has = np.array([agents is not None, road is not None], dtype=np.float32)
-            agents = _agents(spec, i, np.zeros((0, steps, 5)) if agents is None else agents)
+            agents = _agents(spec, place, np.zeros((0, steps, 5)) if agents is None else agents)
             pose = np.asarray(truth.get("pose", [np.nan] * len(POSE)), dtype=np.float64)
             drive, origin = first.setdefault(truth.get("drive"), (len(first), pose))
             pose = pose - origin * [1, 1, 0, 1]  # world coordinates and clocks do not fit a float32
@@ -156,7 +170,7 @@ class Plan(Target):
         )  # fmt: skip
 
     def forward(self, representation: Representation) -> Tensor:
-        """(B, T, 2), standardised."""
+        """(B, P, 2): coefficients over their scale."""
         return self.head(representation)
 
     def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
@@ -166,12 +180,12 @@ class Plan(Target):
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         waypoints = truth[:, : 2 * self.steps].unflatten(1, (self.steps, 2))
         known = self.known(truth)
-        wanted = (waypoints.nan_to_num(0.0) - self.mean) / self.sd
-        each = smooth_l1_loss(output.float(), wanted, reduction="none").mean((1, 2))
+        wanted = waypoints.nan_to_num(0.0) / self.sd
+        each = smooth_l1_loss(self.prediction(output) / self.sd, wanted, reduction="none").mean((1, 2))
         return (each * known).sum() / known.sum().clamp(min=1)
 
     def prediction(self, output: Tensor) -> Tensor:
-        return output.float() * self.sd + self.mean
+        return torch.einsum("tpa,npa->nta", self.basis, output.float()) + self.mean
 
     def values(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """Every metric of each sample (N, len(names)); NaN where it is not defined."""
@@ -201,6 +215,10 @@ class Plan(Target):
         """The training split's mean path."""
         return self.mean.expand(len(truth), -1, -1)
 
+    def references(self, truth: Tensor) -> dict[str, Tensor]:
+        """The path as it was driven: what comfort and the agreement of frames amount to there."""
+        return {"as driven": self.parts(truth).waypoints}
+
     def columns(self, prediction: np.ndarray, truth: np.ndarray | None) -> pd.DataFrame:
         name = self.spec.name
         table: dict[str, Any] = {}
@@ -224,27 +242,27 @@ class Plan(Target):
         draw_plans(path, scene, self.extent, driven, planned, of.agents.numpy(), of.road.numpy())
 
 
-def _waypoints(spec: TargetSpec, row: int, truth: Any) -> np.ndarray:
+def _waypoints(spec: TargetSpec, place: str, truth: Any) -> np.ndarray:
     if not isinstance(truth, Mapping) or truth.get("waypoints") is None:
         raise UserError(
-            f"target.{spec.name}: the truth of row {row + 1} has no waypoints. It must be a mapping with waypoints, "
+            f"target.{spec.name}: the truth of {place} has no waypoints. It must be a mapping with waypoints, "
             "and agents, road, pose, drive and frame where they are known."
         )
     steps = spec.own["steps"]
-    path = checked(spec.name, row, truth["waypoints"], f"({steps}, 2): x, y in m", (steps, 2))
+    path = checked(spec.name, place, truth["waypoints"], f"({steps}, 2): x, y in m", (steps, 2))
     if np.isnan(path).any():
         raise UserError(
-            f"target.{spec.name}: the waypoints of row {row + 1} hold NaN. A path that is not known to its end is "
+            f"target.{spec.name}: the waypoints of {place} hold NaN. A path that is not known to its end is "
             "unknown: leave that sample's truth empty."
         )
     return path
 
 
-def _agents(spec: TargetSpec, row: int, agents: Any) -> np.ndarray:
+def _agents(spec: TargetSpec, place: str, agents: Any) -> np.ndarray:
     steps = spec.own["steps"]
     agents = np.asarray(agents, dtype=np.float32)
     agents = agents.reshape(0, steps, 5) if not agents.size else agents
-    return checked(spec.name, row, agents, f"(A, {steps}, 5): x, y, heading, length, width", (None, steps, 5))
+    return checked(spec.name, place, agents, f"(A, {steps}, 5): x, y, heading, length, width", (None, steps, 5))
 
 
 def _road(road: Any, side: int) -> np.ndarray:

@@ -26,17 +26,17 @@ THRESHOLDS = torch.arange(0.05, 1.0, 0.05)  # tried for the map that looks at no
 
 
 class Segmentation(Target):
-    """A raw truth is a mask, uint8 (H, W): 0 background, k = classes[k − 1]. p = softmax over them at each of size × size
-    pixels, decoded from the tokens of a grid; a mask of another size is brought to this one, each pixel by majority.
+    """A raw truth is a mask, uint8 (H, W): 0 background, k = classes[k − 1]. p = softmax over them at each of size ×
+    size pixels, decoded from the tokens of a grid; a mask of another size is brought to this one, by majority.
 
     L = cross-entropy + 1 − 1/C Σ_c (2 Σ p_c t_c + 1) / (Σ p_c + Σ t_c + 1), the sums over all pixels of the batch (soft
     Dice: Milletari et al. 2016, arXiv:1606.04797, section 3; with 1 for empty masks).
 
-    Metrics, of the likeliest class of each pixel, are means over the samples: per class `dice` and `hd95_mm` (a sample
+    Metrics, of the likeliest class of each pixel, are means over the samples. Per class `dice` and `hd95_mm`: a sample
     counts where the class is in its truth or its prediction; predicted or true alone it has Dice 0 and the image's
-    diagonal in mm), `missed_lesions`: none of the lesion's pixels found; `false_alarms`: a lesion seen where there is none
-    (of samples without one, where the training split has such); `critical_touched`: share of the critical structure
-    that lies within `margin` mm of the predicted lesion.
+    diagonal in mm. `missed_lesions`: none of the lesion's pixels found. `false_alarms`: a lesion seen where there is
+    none, of samples without one (where the training split has such). `critical_touched`: share of the critical
+    structure that lies within `margin` mm of the predicted lesion.
     """
 
     main = "dice"
@@ -97,8 +97,9 @@ class Segmentation(Target):
             if mask.ndim != 2 or mask.min() < 0 or mask.max() > classes or (mask != mask.round()).any():
                 raise UserError(
                     f"target.{spec.name}: the mask of row {i + 1} has the shape {mask.shape} and values from "
-                    f"{mask.min():g} to {mask.max():g}. Needed are (height, width) and whole numbers, 0 for background, "
-                    f"1 to {classes} for {', '.join(fitted['classes'])}. Mend the file or target.{spec.name}.classes."
+                    f"{mask.min():g} to {mask.max():g}. Needed are (height, width) and whole numbers, 0 for "
+                    f"background, 1 to {classes} for {', '.join(fitted['classes'])}. "
+                    f"Mend the file or target.{spec.name}.classes."
                 )
             encoded[i] = _resized(torch.from_numpy(mask.astype(np.int64)), size, classes)
         return encoded
@@ -136,7 +137,7 @@ class Segmentation(Target):
                 alone = len(self.classes) == 1
                 measures[what if alone else f"{what}_{name.replace(' ', '_')}"] = partial(measure, k)
         if self.critical is not None:
-            measures["critical_touched"] = self._touched
+            measures["critical_touched"] = partial(self._touched, self.critical)
         measures["missed_lesions"] = self._missed
         if self.fitted["healthy"]:
             measures["false_alarms"] = self._false_alarm
@@ -155,8 +156,8 @@ class Segmentation(Target):
     def _hausdorff(self, k: int, prediction: Tensor, truth: Tensor) -> Tensor:
         return overlap.hausdorff95(*self._pair(k, prediction, truth), self.spacing)
 
-    def _touched(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        return overlap.touched(truth == self.critical, prediction.argmax(1) == self.lesion, self.margin, self.spacing)
+    def _touched(self, critical: int, prediction: Tensor, truth: Tensor) -> Tensor:
+        return overlap.touched(truth == critical, prediction.argmax(1) == self.lesion, self.margin, self.spacing)
 
     def _missed(self, prediction: Tensor, truth: Tensor) -> Tensor:
         return overlap.missed(*self._pair(self.lesion, prediction, truth))
@@ -189,7 +190,7 @@ class Segmentation(Target):
                 for what, values in found.items():
                     table[f"{name}.{what}({label})"] = values.float().masked_fill(unknown, float("nan")).numpy()
         if t is not None and self.critical is not None:
-            table[f"{name}.critical_touched"] = self._touched(p, t).numpy()
+            table[f"{name}.critical_touched"] = self._touched(self.critical, p, t).numpy()
         return pd.DataFrame(table)
 
     def arrays(self, prediction: np.ndarray) -> dict[str, np.ndarray]:

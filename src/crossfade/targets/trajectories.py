@@ -16,10 +16,11 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import BirdsEyeHead, checked, gathered, pack
+from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, checked, gathered, pack
 from crossfade.targets.detection import plane_of
 from crossfade.targets.displacement import errors
 from crossfade.targets.mean_of import means_of
+from crossfade.targets.smooth import basis, scales
 
 METRICS = ("min_ade", "min_fde", "miss_rate", "likeliest_ade")
 
@@ -30,8 +31,9 @@ class Trajectories(Target):
     NaN where an agent is not seen. A may be 0. Agents that are not seen now, or outside of `extent`, are left out.
 
     Every cell of a bird's-eye raster holds M futures and their probabilities: an agent whose place now is in that cell
-    (places are given, as in the forecasting benchmarks) moves by the cell's displacements. The mode k* nearest to the
-    truth learns, and is named (Cui et al. 2019, arXiv:1809.10732, eq. 3), δ the displacement over its sd in training:
+    (places are given, as in the forecasting benchmarks) moves by the cell's displacements, polynomials of `degree` in
+    time (`smooth`). The mode k* nearest to the truth learns, and is named (Cui et al. 2019, arXiv:1809.10732, eq. 3), δ
+    the displacement over its root mean square in training:
 
         L = mean over agents of  mean_t |δ_k*t − δ_t| − λ log p_k*,    k* = argmin_k mean_t |δ_kt − δ_t|
 
@@ -41,6 +43,7 @@ class Trajectories(Target):
     main = "min_ade"
     lower_is_better = METRICS
     form = "array"
+    basis: Tensor
     scale: Tensor
 
     def __init__(
@@ -55,17 +58,23 @@ class Trajectories(Target):
         modes: int,
         steps: int,
         rate: float,
+        degree: int,
         mode_weight: float,
     ) -> None:
         super().__init__(spec, fitted)
         self.plane = plane_of(spec)
         self.modes, self.steps, self.rate, self.mode_weight = modes, steps, rate, mode_weight
-        self.head = BirdsEyeHead(width, modes * (2 * steps + 1), grid, upsample, hidden)
+        polynomials = torch.tensor(basis(steps, degree), dtype=torch.float32) * torch.tensor(fitted["coefficients"])
+        self.register_buffer("basis", polynomials, persistent=False)  # (T, P)
         self.register_buffer("scale", torch.tensor(fitted["scale"]).view(steps, 1), persistent=False)
+        self.coefficients = 2 * polynomials.shape[1]
+        self.head = BirdsEyeHead(width, modes * (self.coefficients + 1), grid, upsample, hidden)
 
     @staticmethod
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:
-        known = [agents for agents in Trajectories._agents(spec, truths) if agents is not None and len(agents)]
+        known = [
+            agents for agents in Trajectories._agents(spec, truths, TRAINING) if agents is not None and len(agents)
+        ]
         if not known:
             raise UserError(
                 f"target.{spec.name}: no agent within extent={list(spec.own['extent'])} m in the training split. Check "
@@ -76,7 +85,8 @@ class Trajectories(Target):
         square = (moved**2).sum(-1)
         seen = np.isfinite(square)
         mean = np.where(seen, square, 0).sum(0) / np.maximum(seen.sum(0), 1) / 2  # of one coordinate
-        return {"scale": np.maximum(np.sqrt(mean), 0.1).tolist()}
+        sizes = np.sqrt(np.mean(scales(moved, spec.own["degree"]) ** 2, 1))
+        return {"scale": np.maximum(np.sqrt(mean), 0.1).tolist(), "coefficients": sizes.tolist()}  # m
 
     @staticmethod
     def encode(spec: TargetSpec, fitted: dict[str, Any], truths: Sequence[Any]) -> Tensor:
@@ -84,7 +94,7 @@ class Trajectories(Target):
         return pack(Trajectories._agents(spec, truths), (1 + spec.own["steps"], 2))
 
     @staticmethod
-    def _agents(spec: TargetSpec, truths: Sequence[Any]) -> list[np.ndarray | None]:
+    def _agents(spec: TargetSpec, truths: Sequence[Any], counted: str = "row") -> list[np.ndarray | None]:
         plane, steps = plane_of(spec), spec.own["steps"]
         found: list[np.ndarray | None] = []
         shape = f"(A, {1 + steps}, 2): x, y (m) now and at {steps} later moments"
@@ -92,32 +102,33 @@ class Trajectories(Target):
             if truth is None:
                 found.append(None)
                 continue
-            agents = checked(spec.name, i, truth, shape, (None, 1 + steps, 2))
+            agents = checked(spec.name, f"{counted} {i + 1}", truth, shape, (None, 1 + steps, 2))
             now = torch.from_numpy(agents[:, 0])
             found.append(agents[plane.inside(plane.place(now)).numpy()])
         return found
 
     def forward(self, representation: Representation) -> Tensor:
-        """(B, M·(2T + 1), R, R): displacements over their sd, then the modes' logits."""
+        """(B, M·(2P + 1), R, R): coefficients of the polynomials over their scale, then the modes' logits."""
         return self.head(representation)
 
     def mix(self, outputs: Tensor, weight: Tensor) -> Tensor:
-        """Mode by mode: Σ_g w_g·δ_g, and log Σ_g w_g·p_g."""
-        moves, logits = outputs.split([self.modes * self.steps * 2, self.modes], 2)
+        """Mode by mode: Σ_g w_g·c_g, and log Σ_g w_g·p_g."""
+        moves, logits = outputs.split([self.modes * self.coefficients, self.modes], 2)
         share = weight.clamp(min=torch.finfo(weight.dtype).tiny).log()[..., None, None, None]
         mixed = (logits.log_softmax(2) + share).logsumexp(1)
         return torch.cat([(weight[..., None, None, None] * moves).sum(1), mixed], 1)
 
     def _of_agents(self, raster: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """What a raster says of a truth's agents: displacements (N, A, M, T, 2), logits or probabilities (N, A, M)."""
-        index = self.plane.index(self.plane.place(truth[:, 1:, 0]))
-        moves, modes = gathered(raster, index).split([self.modes * self.steps * 2, self.modes], -1)
-        return moves.unflatten(-1, (self.modes, self.steps, 2)), modes
+        """What a raster (N, M·(2L + 1), R, R) says of a truth's agents: (N, A, M, L, 2), and of the modes (N, A, M)."""
+        values = gathered(raster, self.plane.index(self.plane.place(truth[:, 1:, 0])))
+        moves, modes = values[..., : -self.modes], values[..., -self.modes :]
+        return moves.unflatten(-1, (self.modes, -1, 2)), modes
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         if truth.shape[1] == 1:  # of its shape, not of its values: not one agent in all the samples
             return output.float().sum() * 0
-        moves, logits = self._of_agents(output.float(), truth)
+        coefficients, logits = self._of_agents(output.float(), truth)
+        moves = self.basis @ coefficients / self.scale
         wanted = (truth[:, 1:, 1:] - truth[:, 1:, :1]) / self.scale
         seen = ~wanted.isnan().any(-1)
         counts = seen.any(-1)
@@ -129,8 +140,8 @@ class Trajectories(Target):
         return agent.sum() / counts.sum().clamp(min=1)
 
     def prediction(self, output: Tensor) -> Tensor:
-        moves, logits = output.float().split([self.modes * self.steps * 2, self.modes], 1)
-        metres = moves.unflatten(1, (self.modes, self.steps, 2)) * self.scale[..., None, None]
+        coefficients, logits = output.float().split([self.modes * self.coefficients, self.modes], 1)
+        metres = torch.einsum("tp,nmpaij->nmtaij", self.basis, coefficients.unflatten(1, (self.modes, -1, 2)))
         return torch.cat([metres.flatten(1, 3), logits.softmax(1)], 1)
 
     def errors(self, prediction: Tensor, truth: Tensor) -> Tensor:

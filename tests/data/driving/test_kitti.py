@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def source(root: Path, targets: dict[str, TargetSpec] = PRESENCE, **fields: Any) -> KittiObjects:
-    return KittiObjects(MODALITIES, targets, 0, root, CLASSES, **fields)
+    return KittiObjects(MODALITIES, targets, 0, root, classes=CLASSES, **fields)
 
 
 def test_boxes_come_into_the_ego_frame(folder: Path) -> None:
@@ -94,9 +94,9 @@ def test_classes_and_types_are_checked(folder: Path) -> None:
     with pytest.raises(UserError, match=r"target\.perception\.classes: vehicles is no class.*Did you mean \"vehicle\""):
         source(folder, perception("vehicles"))
     with pytest.raises(UserError, match="KITTI has no type Bus"):
-        KittiObjects(MODALITIES, PRESENCE, 0, folder, {"Bus": "vehicle"})
+        KittiObjects(MODALITIES, PRESENCE, 0, folder, classes={"Bus": "vehicle"})
     with pytest.raises(UserError, match=r"modality radar: KITTI has none(?s:.*)target intention: KITTI has no truth"):
-        KittiObjects({"radar": MODALITIES["lidar"]}, {"intention": PRESENCE["presence"]}, 0, folder, CLASSES)
+        KittiObjects({"radar": MODALITIES["lidar"]}, {"intention": PRESENCE["presence"]}, 0, folder, classes=CLASSES)
 
 
 def test_frames_of_a_drive_are_one_group(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_frames_of_a_drive_are_one_group(folder: Path) -> None:
 
 def test_another_layout_is_said_clearly(folder: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root is not given.*cvlibs"):
-        KittiObjects(MODALITIES, PRESENCE)
+        KittiObjects(MODALITIES, PRESENCE, classes=CLASSES)
     shutil.rmtree(folder / "training" / "velodyne")
     with pytest.raises(UserError, match=r"no folder training/velodyne/\.\nExpected the layout of"):
         source(folder)

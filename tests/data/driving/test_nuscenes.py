@@ -152,7 +152,7 @@ def test_the_official_validation_scenes_are_the_test_split(folder: Path) -> None
 
 def test_another_layout_is_said_clearly(folder: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root is not given.*nuscenes\.org"):
-        NuScenes(MODALITIES, PERCEPTION)
+        NuScenes(MODALITIES, PERCEPTION, **SOURCE)
     with pytest.raises(UserError, match=r"no folder v1\.0-"):
         source(folder / "samples")
     (folder / "v1.0-mini" / "log.json").unlink()

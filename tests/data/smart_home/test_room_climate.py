@@ -41,7 +41,9 @@ def save(root: Path, room: str, number: int, table: pd.DataFrame) -> Path:
     folder = root / f"datasets-location_{room}"
     folder.mkdir(exist_ok=True)
     path = folder / f"room_climate-location_{room}-measurement{number:02d}.csv"
-    path.write_text("\n".join(", ".join(str(v) for v in row) for row in table.itertuples(index=False)), encoding="utf-8")
+    path.write_text(
+        "\n".join(", ".join(str(v) for v in row) for row in table.itertuples(index=False)), encoding="utf-8"
+    )
     return path
 
 
@@ -95,7 +97,12 @@ def test_statistics_are_those_of_the_formulas(folder: Path) -> None:
     table = source(folder).read(2)["temperature_statistics"]  # seconds 240 to 360: v_k = k + t/60
     middle = (240 + 356) / 2 / 60
     expected = {"mean": 1.5 + middle, "low": 1 + middle, "high": 2 + middle, "slope": 1.0, "slope_max": 1.0}
-    expected |= {"start": middle - 28 / 60, "start_max": middle - 28 / 60, "back_2": 2.0, "back_10_min": middle - 28 / 60}
+    expected |= {
+        "start": middle - 28 / 60,
+        "start_max": middle - 28 / 60,
+        "back_2": 2.0,
+        "back_10_min": middle - 28 / 60,
+    }
     expected |= {"sd": np.arange(0, 120, 4).std() / 60}
     for name, value in expected.items():
         assert table[f"Temp_{name}"] == pytest.approx(value), name
@@ -164,7 +171,9 @@ def test_another_layout_is_said_clearly(folder: Path, tmp_path: Path) -> None:
         source(folder, folds="rooms")
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "datasets_raw.tar.xz").write_bytes(b"")
-    with pytest.raises(UserError, match=r"no file datasets-location(?s:.*)Unpack it first: tar -xf datasets_raw\.tar\.xz"):
+    with pytest.raises(
+        UserError, match=r"no file datasets-location(?s:.*)Unpack it first: tar -xf datasets_raw\.tar\.xz"
+    ):
         source(tmp_path / "packed")
     path = folder / "datasets-location_A" / "room_climate-location_A-measurement03.csv"
     path.write_text("1, 2, 3\n", encoding="utf-8")
@@ -217,7 +226,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_real_windows_are_those_of_the_reference(real: Path) -> None:
     made = source(real)
     table = made.windows.assign(fold=made.frame().fold)
-    both = table.merge(pd.read_csv(real / "windows_2min.csv"), on=["measurement", "window"], how="outer", indicator=True)
+    both = table.merge(
+        pd.read_csv(real / "windows_2min.csv"), on=["measurement", "window"], how="outer", indicator=True
+    )
     assert len(both) == 4234
     assert (both["_merge"] == "both").all()
     assert (both["stop"] - both["start"] == both["n"]).all()

@@ -21,6 +21,7 @@ What this module does against the leaks of this set:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,12 +133,22 @@ class Jaad(PublicSource):
 
 
 def windows(root: Path, before: Sequence[int] = (30, 45, 60), on_error: str = "error") -> list[Window]:
-    """All samples, by video, pedestrian and distance to the event."""
+    """All samples, by video, pedestrian and distance to the event; kept until the files change.
+
+    Reading the full set takes some ten seconds, and a cross-validation asks for it once per fold.
+    """
     if not before or any(b != int(b) or b < 1 for b in before):
         raise UserError(
             f"data.source.before={list(before)}: whole numbers of frames, 1 or more, for example [30,45,60]."
         )
     _check_layout(root)
+    states = (file.stat() for folder in FOLDERS for file in sorted((root / folder).glob("*.xml")))
+    stamp = hash(tuple((state.st_size, state.st_mtime_ns) for state in states))
+    return list(_windows(root.resolve(), tuple(before), on_error, stamp))
+
+
+@functools.lru_cache(maxsize=1)
+def _windows(root: Path, before: tuple[int, ...], on_error: str, stamp: int) -> list[Window]:
     found, faults = [], []
     for video in _videos(root):
         try:

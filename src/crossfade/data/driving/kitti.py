@@ -66,7 +66,8 @@ class KittiObjects(PublicSource):
         targets: dict[str, TargetSpec],
         seed: int = 0,
         root: str | Path | None = None,
-        classes: Mapping[str, str] | None = None,
+        *,
+        classes: Mapping[str, str],
         sensor: Sequence[float] = (0.76, 0.0, 1.73),
         groups: str | Path | None = None,
         on_error: str = "error",
@@ -77,7 +78,7 @@ class KittiObjects(PublicSource):
         if len(sensor) != 3 or not np.isfinite(sensor).all():
             raise UserError(f"data.source.sensor={list(sensor)}: three numbers, x, y, z in m.")
         self.folder, self.sensor = folder / "training", np.asarray(sensor, dtype=np.float64)
-        self.classes = dict(classes or {})
+        self.classes = dict(classes)
         unknown = [kind for kind in self.classes if kind not in KINDS]
         if unknown:
             raise UserError(f"data.source.classes: KITTI has no type {', '.join(unknown)}. It has {', '.join(KINDS)}.")

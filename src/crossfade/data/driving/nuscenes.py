@@ -82,9 +82,10 @@ class NuScenes(PublicSource):
         targets: dict[str, TargetSpec],
         seed: int = 0,
         root: str | Path | None = None,
+        *,
+        cameras: Mapping[str, Sequence[str]],
+        classes: Mapping[str, str],
         version: str | None = None,
-        cameras: Mapping[str, Sequence[str]] | None = None,
-        classes: Mapping[str, str] | None = None,
         extent: Sequence[float] = (0.0, 64.0, -32.0, 32.0),
         unseen: bool = False,
         split: str | None = "official",
@@ -92,11 +93,11 @@ class NuScenes(PublicSource):
     ) -> None:
         self.folder = folder_given(root, HOW)
         check_policy(on_error)
-        self.cameras = {name: tuple(channels) for name, channels in (cameras or {}).items()}
+        self.cameras = {name: tuple(channels) for name, channels in cameras.items()}
         _check_cameras(self.cameras)
         offers = {**OTHERS, **{n: Offer("image", channels=3 * len(c)) for n, c in self.cameras.items()}}
         check_offers(self.name, modalities, targets, offers, TRUTHS)
-        self.classes, self.extent, self.unseen = dict(classes or {}), tuple(extent), unseen
+        self.classes, self.extent, self.unseen = dict(classes), tuple(extent), unseen
         self.numbers = classes_of({n: t for n, t in targets.items() if n != "behaviour"}, set(self.classes.values()))
         if "map" in modalities and modalities["map"].extent is None:
             raise UserError(

@@ -84,11 +84,12 @@ def draw_layout(u: Uniforms, interaction: np.ndarray) -> Layout:
     straight, bent = u.take() < 0.4, u.between(1 / 400, 1 / 110)
     sign = np.where(u.take() < 0.5, -1.0, 1.0)
     meets = np.isin(interaction, (Interaction.TURNER, Interaction.CROSSER))
-    exists = meets | (u.take() < 0.6)
+    exists = meets | (u.take() < 0.75)
     left, right = exists & (u.take() < 0.6), exists & (meets | (u.take() < 0.7))
     right |= exists & ~left & ~right
-    junction = np.where(exists, u.between(16, 36), FAR)
-    zebra = (interaction == Interaction.PEDESTRIAN) | (u.take() < 0.4)
+    near = u.take()
+    junction = np.where(exists, np.where(meets, 16 + 20 * near, 9 + 21 * near), FAR)
+    zebra = (interaction == Interaction.PEDESTRIAN) | (u.take() < 0.5)
     beside = np.where(u.take() < 0.6, -1.0, 1.0) * (SIDE + CORNER + 1)
     crossing = np.where(exists, junction + beside, u.between(10, 30))
     curvature = np.where(straight, MIN_CURVATURE, sign * bent)
@@ -101,10 +102,10 @@ def draw(u: Uniforms) -> Scenario:
     layout = draw_layout(u, interaction)
     count = len(interaction)
     paint = np.stack([u.take() for _ in range(SLOTS)], 1)
-    free = np.isin(interaction, (Interaction.NONE, Interaction.PEDESTRIAN))
-    turns = np.stack([layout.right & free, np.ones(count, bool), layout.left & free], 1) * np.array([0.35, 0.3, 0.35])
+    free = ~np.isin(interaction, (Interaction.TURNER, Interaction.CROSSER))
+    turns = np.stack([layout.right & free, np.ones(count, bool), layout.left & free], 1) * np.array([0.4, 0.2, 0.4])
     route = choose(turns / turns.sum(1, keepdims=True), u.take()) - 1
-    cruise = u.between(5.5, 11.5)
+    cruise = u.between(5.0, 12.5)
     v = cruise * u.between(0.8, 1.0)
 
     none = np.zeros(count)
@@ -132,8 +133,8 @@ def draw(u: Uniforms) -> Scenario:
         values[:, LEAD] = values[:, EGO]
     there[:, LEAD] = (interaction == Interaction.LEAD) | ((interaction == Interaction.NONE) & (u.take() < 0.5))
     start[:, LEAD] = start[:, EGO] + 6 + u.between(8, 22)
-    speed[:, LEAD] = v * u.between(0.9, 1.1)
-    desired[:, LEAD] = cruise * u.between(0.9, 1.1)
+    speed[:, LEAD] = v * u.between(0.8, 1.1)
+    desired[:, LEAD] = cruise * u.between(0.7, 1.1)
     brakes = interaction == Interaction.LEAD
     brake_time = np.where(brakes, u.between(-1.0, 0.4), np.inf)
     brake, brake_to = u.between(2.0, 3.5), np.maximum(speed[:, LEAD] * u.between(0.0, 0.4), 0.3)
@@ -146,7 +147,7 @@ def draw(u: Uniforms) -> Scenario:
     heading[:, TURNER] = np.where(crosser, np.pi / 2, np.pi)
     first[:, TURNER], radius[:, TURNER] = APPROACH, np.where(crosser, 6.0, 8.0)
     angle[:, TURNER] = np.where(crosser, -np.pi / 2, np.pi / 2)
-    approach, arrival = u.between(6, 9.5), u.between(-0.6, 2.6)
+    approach, arrival = u.between(5, 10.5), u.between(-0.6, 2.6)
     start[:, TURNER] = APPROACH - (arrival + 2) * (approach + TURN_SPEED) / 2
     speed[:, TURNER] = desired[:, TURNER] = approach
     stop = APPROACH + np.where(crosser, 1.2, 2.0)
@@ -155,9 +156,9 @@ def draw(u: Uniforms) -> Scenario:
     goes = junction / v > arrival + np.where(crosser, GAP["crosser"], GAP["turner"]) + doubt
 
     # oncoming traffic
-    more = np.where(route > 0, 0.6, 0.35)
+    more = np.where(route > 0, 0.5, 0.25)
     ahead = u.between(15, 90)
-    pace, follows = u.between(6, 11), u.between(14, 35)
+    pace, follows = u.between(3.5, 13), u.between(14, 35)
     for k, slot in enumerate(ONCOMING):
         there[:, slot] = (u.take() < (more if k == 0 else 0.5)) & (interaction != Interaction.TURNER)
         x[:, slot], y[:, slot], heading[:, slot] = ahead + k * follows, LANE / 2, np.pi
@@ -178,12 +179,12 @@ def draw(u: Uniforms) -> Scenario:
 
     # people on the pavement
     for slot in WALKERS:
-        there[:, slot] = u.take() < 0.28
+        there[:, slot] = u.take() < 0.18
         toward = np.where(u.take() < 0.5, 0.0, np.pi)
         x[:, slot] = u.between(4, 42)
         y[:, slot] = np.where(u.take() < 0.5, -1.0, 1.0) * u.between(6.8, 8.2)
         heading[:, slot] = toward
-        speed[:, slot] = np.where(u.take() < 0.4, 0.0, u.between(0.8, 1.6))
+        speed[:, slot] = np.where(u.take() < 0.4, 0.0, u.between(0.8, 2.2))
     for slot in (PEDESTRIAN, *WALKERS):
         size[:, slot] = np.stack([none + 0.55, none + 0.6, u.between(1.55, 1.9)], 1)
 
@@ -209,13 +210,13 @@ def _draw_standing(u: Uniforms, layout: Layout, there: np.ndarray, size: np.ndar
         return np.where(u.take() < 0.5, -1.0, 1.0)
 
     for k, slot in enumerate(PARKED):
-        put(slot, 0.38, u.between(5, 42), either() * 4.75, SIDE + CORNER + 4, 4.8)
+        put(slot, 0.24, u.between(5, 42), either() * 4.75, SIDE + CORNER + 4, 4.8)
         for other in PARKED[:k]:
             near = np.abs(place[:, slot, 0] - place[:, other, 0]) < 6.5
             there[:, slot] &= ~(there[:, other] & near & (place[:, slot, 1] * place[:, other, 1] > 0))
-    put(SIGNS[0], 0.75, np.where(layout.zebra, crossing - 2.0, FAR), np.full(len(arms), -6.3), 0, 0)
+    put(SIGNS[0], 0.55, np.where(layout.zebra, crossing - 2.0, FAR), np.full(len(arms), -6.3), 0, 0)
     there[:, SIGNS[0]] &= layout.zebra
-    put(SIGNS[1], 0.32, u.between(6, 42), either() * 6.3, SIDE + CORNER, 3)
+    put(SIGNS[1], 0.15, u.between(6, 42), either() * 6.3, SIDE + CORNER, 3)
     for slot in SIGNS:
         size[:, slot] = (0.12, 0.75, 2.3)
     for slot in BUSHES:

@@ -1,4 +1,4 @@
-"""The dense truths of the axial slice: where the lesion and the veins of the liver are, and what CT and MRI show of it in [0, 1]."""
+"""The dense truths of the axial slice: where lesion and veins of the liver are, and what CT and MRI show in [0, 1]."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ class SyntheticPatients:
     Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
     T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
     `vitals.UNITS`). Targets: `diagnosis` (multiclass), `findings` (multilabel, all modalities' findings), `guidance`
-    (segmentation: lesion and the liver's veins, at the target's size) and `image_fusion` (CT and T2-weighted MRI in [0, 1];
-    unknown where the run uses one of them and the patient lacks it).
+    (segmentation: lesion and the liver's veins, at the target's size) and `image_fusion` (CT and T2-weighted MRI in
+    [0, 1]; unknown where the run uses one of them and the patient lacks it).
     Patient i depends on `seed` and i alone, and is the same whatever `samples`, order or processes.
 
     Knobs, a number for all modalities or a mapping for some (the others keep the default):
@@ -110,8 +110,10 @@ class SyntheticPatients:
             if "guidance" in self.targets:  # these two as functions: rendered when first asked for
                 truth["guidance"] = [partial(self._mask, i) for i in range(self.samples)]
             if "image_fusion" in self.targets:
-                used = present[:, [name in planes.SOURCES for name in self.modalities]].all(1)
-                truth["image_fusion"] = [partial(self._shown, i) if all_ else None for i, all_ in enumerate(used)]
+                columns = [column for column, name in enumerate(self.modalities) if name in planes.SOURCES]
+                truth["image_fusion"] = [
+                    partial(self._shown, i) if present[i, columns].all() else None for i in range(self.samples)
+                ]
             self._frame = Frame(ids=ids, groups=ids, present=present, truth=truth)
         return self._frame
 

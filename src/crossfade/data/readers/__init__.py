@@ -23,7 +23,9 @@ def read_file(path: Path, spec: ModalitySpec) -> np.ndarray:
     Raises Fault, saying what is wrong with the file, and UserError where a package is missing.
     """
     series = spec.kind == "image" and spec.slices is not None and os.path.isdir(path)
-    if not series and not os.path.isfile(path):  # which, unlike Path.is_file, takes a name that is too long for a missing file
+    if not series and not os.path.isfile(
+        path
+    ):  # which, unlike Path.is_file, takes a name that is too long for a missing file
         raise Fault("is a folder, not a file" if os.path.isdir(path) else "no such file")
     if spec.kind == "image":
         return read_image(path, spec.channels, spec.slices)

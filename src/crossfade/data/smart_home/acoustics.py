@@ -19,7 +19,7 @@ from .voice import RATE
 
 
 class Path(NamedTuple):
-    """From a room to the microphone: level in dB, reverberation time in s, direct-to-reverberant ratio in dB, cutoff."""
+    """From a room to the microphone: level in dB, T60 in s, direct-to-reverberant ratio in dB, cutoff."""
 
     level: float
     t60: float

@@ -26,9 +26,7 @@ def lamps(there: np.ndarray, irradiance: np.ndarray) -> np.ndarray:
     return there & (irradiance < DARK_WM2)[:, None]
 
 
-def load(
-    homes: Households, rhythm: Rhythm, lit: np.ndarray, u: np.ndarray, phase: np.ndarray
-) -> np.ndarray:
+def load(homes: Households, rhythm: Rhythm, lit: np.ndarray, u: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """Electric power in kW, (H, T); `u` (H, T, 3) and `phase` (H, 2) uniform numbers."""
     there = occupied(rhythm)
     steps = np.arange(STEPS)

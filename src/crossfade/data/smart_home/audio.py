@@ -64,4 +64,3 @@ def render(world: World, moments: Moments, i: int, noise: float, rng: np.random.
     heard = acoustics.through(wave, room, rng)
     floor = SPEECH * 10 ** (-moments.snr[i] / 20)
     return np.clip(heard + noise * np.float32(floor) * acoustics.background(SAMPLES, rng), -1, 1)
-

@@ -101,7 +101,8 @@ def render(
         who = order[:, k], np.arange(len(rows))
         shown, walks = there[who[1], who[0]].astype(np.float32), moves[who[1], who[0]]
         speed = np.where(walks, WALK * (0.4 + 0.6 * u.take()) * np.where(u.take() < 0.5, -1, 1), 0.004)
-        x = _bounce((np.where(walks, 0.1 + 0.8 * u.take(), sofa + 0.04 + 0.3 * u.take()))[:, None] + speed[:, None] * frames)
+        start = np.where(walks, 0.1 + 0.8 * u.take(), sofa + 0.04 + 0.3 * u.take())
+        x = _bounce(start[:, None] + speed[:, None] * frames)
         height = np.where(walks, u.between(0.42, 0.6), u.between(0.2, 0.27))
         feet = horizon + np.where(walks, u.between(0.12, 0.36), 0.06)
         grey, skin = u.between(0.05, 0.95), u.between(0.55, 0.8)

@@ -1,7 +1,7 @@
 """Spoken commands: a small grammar. What is meant is an intent and its slots; what is said may leave the room out.
 
-    "turn on the kitchen light"     named
-    "set the blinds to half"        not named: the room is where the speaker is
+"turn on the kitchen light"     named
+"set the blinds to half"        not named: the room is where the speaker is
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COUNT = 9  # uniform numbers
 
 @dataclass(frozen=True)
 class Commands:
-    """Indices into the lists above, (N,); `room` −1: no command. `named`: the room is said. The rest: how it is said."""
+    """Indices into the lists above, (N,); `room` −1: no command. `named`: the room is said."""
 
     intent: np.ndarray
     device: np.ndarray

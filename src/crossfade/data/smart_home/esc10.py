@@ -59,7 +59,9 @@ def index(root: Path) -> pd.DataFrame:
             if parts is None or int(parts[1]) < 1:
                 strange.append(clip)
                 continue
-            rows.append({"clip": clip, "sound": named[1].lower(), "recording": parts[2], "fold": str(int(parts[1]) - 1)})
+            rows.append(
+                {"clip": clip, "sound": named[1].lower(), "recording": parts[2], "fold": str(int(parts[1]) - 1)}
+            )
     if strange:
         raise UserError(
             f"data.root={root}: {len(strange)} clips are not called <fold>-<freesound id>-<take>, first {strange[0]}. "

@@ -118,7 +118,9 @@ def _meaning(block: dict[str, Any], file: str, place: str) -> tuple[str, dict[st
     folder, _, rest = file.partition("/")
     name = intent.get("name") if intent is not block else (folder if rest else None)
     if not isinstance(name, str):
-        raise UserError(f"{place}: neither `intent: {{name: …}}` nor a folder named after the intent says what it means.")
+        raise UserError(
+            f"{place}: neither `intent: {{name: …}}` nor a folder named after the intent says what it means."
+        )
     context = intent.get("context") or {}
     slots = {slot: _word(value) for slot, value in (intent.get("slots") or {}).items()}
     return name, {slot: word for slot, word in slots.items() if word != _word(context.get(slot))}

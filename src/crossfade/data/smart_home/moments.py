@@ -90,7 +90,9 @@ def draw(world: World, seed: int, universe: int = 0) -> Moments:
     broken_in = kind == BREAK_IN
     onset = np.where(broken_in, start + s.between(-55, 50), np.nan)
     by_window = s.take() < BY_WINDOW
-    entry = np.where(by_window, np.array([LIVING, KITCHEN, BEDROOM])[choose(np.array([0.55, 0.35, 0.1]), s.take())], HALL)
+    entry = np.where(
+        by_window, np.array([LIVING, KITCHEN, BEDROOM])[choose(np.array([0.55, 0.35, 0.1]), s.take())], HALL
+    )
     entry = np.where(broken_in, entry, -1)
 
     def each(values: np.ndarray) -> np.ndarray:
@@ -145,9 +147,7 @@ def _steps(world: World, household: np.ndarray, kind: np.ndarray, u: Uniforms) -
     return np.array([np.searchsorted(row, x, side="right") for row, x in zip(total, wanted, strict=True)])
 
 
-def _speaker(
-    up: np.ndarray, rooms: np.ndarray, u: np.ndarray, speaks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _speaker(up: np.ndarray, rooms: np.ndarray, u: np.ndarray, speaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One of those who are up in a room that has something to command (not the hall), and that room; −1: nobody."""
     can = up & (rooms != HALL)
     order = np.cumsum(can, axis=1)

@@ -1,4 +1,4 @@
-"""All samples of one modality, in blocks of samples, or of households where a log is made once for all their moments."""
+"""All samples of one modality, in blocks of samples, or of households where one log serves all their moments."""
 
 from __future__ import annotations
 

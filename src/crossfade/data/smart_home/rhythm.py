@@ -50,9 +50,7 @@ def room_table() -> np.ndarray:
     return table
 
 
-def simulate(
-    homes: Households, daily: np.ndarray, trips: np.ndarray, steps: np.ndarray, pet: np.ndarray
-) -> Rhythm:
+def simulate(homes: Households, daily: np.ndarray, trips: np.ndarray, steps: np.ndarray, pet: np.ndarray) -> Rhythm:
     """From uniform numbers: `daily` (H, P, D, DAILY), `trips` (H, D, 2), `steps` (H, P, T, 3), `pet` (H, T, 3)."""
     exists = np.arange(PEOPLE) < homes.residents[:, None]
     out = _away(homes, daily) | _trips(trips)[:, None]
@@ -102,7 +100,7 @@ def _trips(u: np.ndarray) -> np.ndarray:
     starts = np.arange(DAYS) + 8 / 24 + u[..., 1] / 12
     goes = u[..., 0] < 0.06
     during = (starts[..., None] <= at) & (starts[..., None] + 34 / 24 > at)
-    return (goes[..., None] & during).any(axis=1)
+    return np.asarray((goes[..., None] & during).any(axis=1))
 
 
 def _rooms(change: np.ndarray, choice: np.ndarray, forced: dict[int, np.ndarray], table: np.ndarray) -> np.ndarray:

@@ -168,14 +168,13 @@ def index(root: Path) -> pd.DataFrame:
 def _windows(root: Path, file: Path) -> pd.DataFrame:
     session = _session(file)
     number = (session["RelT"] // WINDOW).to_numpy(int)
+    node, people_in, doing = (session[column].to_numpy(int) for column in ("NID", "Occ", "Act"))
     starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]])
     rows = []
     for start, stop in zip(starts, np.r_[starts[1:], len(number)], strict=True):
-        part = session.iloc[start:stop]
-        labels = [_agreed(part[column].to_numpy(int)) for column in ("Occ", "Act")]
-        if stop - start < LEAST or None in labels:
+        people, activity = _agreed(people_in[start:stop]), _agreed(doing[start:stop])
+        if stop - start < LEAST or people is None or activity is None:
             continue
-        people, activity = labels
         rows.append(
             {
                 "id": f"{file.stem}/{number[start]:03d}",
@@ -185,10 +184,10 @@ def _windows(root: Path, file: Path) -> pd.DataFrame:
                 "file": file.relative_to(root).as_posix(),
                 "start": int(start),
                 "stop": int(stop),
-                "nodes": " ".join(map(str, sorted(set(part["NID"].astype(int))))),
+                "nodes": " ".join(map(str, sorted(set(node[start:stop].tolist())))),
                 "occupied": "yes" if people else "no",
                 "occupants": str(people),
-                "activity": ACTIVITIES[activity or 0],
+                "activity": ACTIVITIES[activity],
             }
         )
     return pd.DataFrame(rows)

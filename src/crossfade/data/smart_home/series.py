@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from crossfade.data.align import Rule, Stream, align
+from crossfade.data.align import Rule, align
 from crossfade.data.synthetic.draws import normals
 
 from . import sensors
@@ -54,7 +54,7 @@ def motion(rates: np.ndarray, moments: Moments, rows: np.ndarray, house: np.rand
 
 def _intruders(out: np.ndarray, moments: Moments, rows: np.ndarray, rngs: Rngs) -> None:
     """Add the intruders' events, which all later windows of the stretch have in their history, too."""
-    for k, (i, rng) in enumerate(zip(rows, rngs, strict=True)):
+    for i, rng in zip(rows, rngs, strict=True):
         if moments.inside[i] < 0:
             continue
         seconds = min(moments.end[i] - moments.onset[i], PERIOD)
@@ -105,6 +105,6 @@ def weather(world: World, moments: Moments, rows: np.ndarray, noise: float, rngs
 
 
 def hourly(at: Callable[[np.ndarray], np.ndarray], step: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Means of the hours `first` … `last` − 1 from the beginning of `step` on, (B, last − first); `at` (index) → values."""
+    """Means of the hours `first` … `last` − 1 from the beginning of `step` on, (B, hours); `at`: index → values."""
     index = step[:, None] + np.arange(first * PER_HOUR, last * PER_HOUR)
     return at(index).reshape(len(step), last - first, PER_HOUR).mean(axis=-1)

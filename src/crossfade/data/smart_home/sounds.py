@@ -14,7 +14,7 @@ from .phones import PHONES
 from .voice import RATE, Voice, say
 
 
-def place(samples: int, starts: Sequence[float], make: Callable[[], np.ndarray]) -> np.ndarray:
+def place(samples: int, starts: np.ndarray | Sequence[float], make: Callable[[], np.ndarray]) -> np.ndarray:
     """One `make()` at each start in s, cut at the end of the clip."""
     out = np.zeros(samples, np.float32)
     for start in starts:
@@ -71,7 +71,9 @@ def _thud(low: float, high: float, decay: float, rng: np.random.Generator) -> np
 def steps(samples: int, rng: np.random.Generator) -> np.ndarray:
     """A person walks: two thuds a second."""
     starts = np.arange(rng.uniform(0.02, 0.3), samples / RATE, rng.uniform(0.42, 0.6))
-    return loud(place(samples, starts + rng.normal(0, 0.01, len(starts)).clip(-0.02), lambda: _thud(60, 160, 0.04, rng)), 0.05)
+    return loud(
+        place(samples, starts + rng.normal(0, 0.01, len(starts)).clip(-0.02), lambda: _thud(60, 160, 0.04, rng)), 0.05
+    )
 
 
 def patter(samples: int, rng: np.random.Generator) -> np.ndarray:

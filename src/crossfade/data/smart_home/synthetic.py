@@ -95,11 +95,10 @@ class SyntheticHouseholds:
     def frame(self) -> Frame:
         """Ids H0000-0-0 … (household, stretch, window), one group per household, presence and truth; no split."""
         if self._frame is None:
-            state = self.state()
             groups = [f"H{h:04d}" for h in self.keys[:, 0]]
             ids = [f"{group}-{j}-{k}" for group, (_, j, k) in zip(groups, self.keys, strict=True)]
             truth: dict[str, Sequence[Any]] = {
-                name: TRUTHS[name](*state)[: self.samples] for name in self.targets
+                name: TRUTHS[name](*self.state())[: self.samples] for name in self.targets
             }
             self._frame = Frame(ids=ids, groups=groups, present=self._presence(), truth=truth)
         return self._frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,4 +59,9 @@ def energy(world: World, moments: Moments) -> list[dict[str, Any]]:
     ]
 
 
-TRUTHS = {"command": command, "security": security, "intrusion": intrusion, "energy": energy}
+TRUTHS: dict[str, Callable[[World, Moments], Sequence[Any]]] = {
+    "command": command,
+    "security": security,
+    "intrusion": intrusion,
+    "energy": energy,
+}

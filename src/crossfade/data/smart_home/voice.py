@@ -42,7 +42,7 @@ def resonator(frequency: np.ndarray, bandwidth: np.ndarray | float) -> np.ndarra
 
 
 def pulses(pitch: np.ndarray) -> np.ndarray:
-    """Glottal excitation (T,) for a pitch contour (T,) in Hz: Rosenberg's pulse, differentiated; open 60 % of a period."""
+    """Glottal excitation (T,) for a pitch contour (T,) in Hz: Rosenberg's pulse, differentiated, open for 60 %."""
     phase = (np.cumsum(pitch / RATE) % 1.0).astype(np.float32)
     rising, falling = 0.4, 0.2
     up = np.sin(np.pi * phase / rising) / rising * (phase < rising)
@@ -63,7 +63,9 @@ def tracks(segments: list[Segment], tract: float, tempo: float, frames: np.ndarr
     return out, float(start[-1])
 
 
-def synthesise(segments: list[Segment], voice: Voice, samples: int, begin: float, rng: np.random.Generator) -> np.ndarray:
+def synthesise(
+    segments: list[Segment], voice: Voice, samples: int, begin: float, rng: np.random.Generator
+) -> np.ndarray:
     """A waveform (samples,) at RATE in which these segments are spoken from `begin` s on; RMS 0.1 while it lasts."""
     count = -(-samples // HOP) + 1
     frames = np.arange(count) * HOP / RATE - begin  # s, of the frames' middles
@@ -91,7 +93,7 @@ def synthesise(segments: list[Segment], voice: Voice, samples: int, begin: float
     )
     pieces = np.fft.irfft(spectrum, BINS, axis=-1).astype(np.float32)
     out = np.zeros(total + BINS, np.float32)
-    for k, piece in zip(sounds, pieces, strict=True):
+    for k, piece in zip(sounds.tolist(), pieces, strict=True):
         out[k * HOP : k * HOP + BINS] += piece
     out = out[HOP : HOP + samples]  # the first frame's middle is time 0
     lasts = slice(max(int(begin * RATE), 0), int((begin + end) * RATE))

@@ -60,7 +60,7 @@ def _finer(hourly: np.ndarray) -> np.ndarray:
 
 
 def forecast(truth: np.ndarray, noise: np.ndarray, scale: float) -> np.ndarray:
-    """The coming hours (N, L) as they were forecast: an error that drifts away with the lead, `scale` times as usual."""
+    """The coming hours (N, L) as they were forecast: with an error that grows with the lead, times `scale`."""
     lead = np.arange(1, truth.shape[1] + 1) / 24
     sd = np.sqrt(ERROR_NOW**2 + (ERROR_DAY**2 - ERROR_NOW**2) * lead)
     return truth + scale * sd * autoregressive(noise, 8.0)

@@ -43,12 +43,12 @@ class World:
     @property
     def occupied(self) -> np.ndarray:
         """Somebody is at home, bool (H, T)."""
-        return self.rhythm.home.any(axis=1)
+        return np.asarray(self.rhythm.home.any(axis=1))
 
     @property
     def awake(self) -> np.ndarray:
         """Somebody is at home and up, bool (H, T)."""
-        return self.rhythm.up.any(axis=1)
+        return np.asarray(self.rhythm.up.any(axis=1))
 
 
 def coefficient_of_performance(outdoor: np.ndarray) -> np.ndarray:
@@ -68,9 +68,7 @@ def _simulate(rngs: list[np.random.Generator]) -> World:
         return np.stack([rng.random(shape, dtype=np.float32) for rng in rngs])
 
     homes = households.draw(np.stack([rng.random(households.COUNT) for rng in rngs]))
-    outdoor, irradiance = weather.simulate(
-        homes, np.stack([rng.standard_normal((2, weather.HOURS)) for rng in rngs])
-    )
+    outdoor, irradiance = weather.simulate(homes, np.stack([rng.standard_normal((2, weather.HOURS)) for rng in rngs]))
     life = rhythm.simulate(
         homes, uniform(PEOPLE, DAYS, rhythm.DAILY), uniform(DAYS, 2), uniform(PEOPLE, STEPS, 3), uniform(STEPS, 3)
     )
@@ -80,9 +78,7 @@ def _simulate(rngs: list[np.random.Generator]) -> World:
     people = life.home.sum(axis=1)
     gains = PERSON_KW * people + ELECTRIC_HEAT * used + homes.aperture[:, None] * irradiance / 1000
     set_point = np.repeat(homes.set_point[:, None], STEPS, axis=1)
-    indoor, heat = thermal.hold(
-        set_point, outdoor, gains, homes.resistance, homes.capacity, homes.heater, HOURS
-    )
+    indoor, heat = thermal.hold(set_point, outdoor, gains, homes.resistance, homes.capacity, homes.heater, HOURS)
     co2 = air.balance(
         air.EXHALED * 1e6 * people / homes.volume[:, None], np.full_like(outdoor, air.OUTDOOR_PPM),
         homes.air_change, HOURS,
