@@ -1,10 +1,10 @@
 """What a fusion costs: forward and backward of every strategy in conf/fusion against the mean, the cheapest.
 
-The fusion alone, no encoder, core or head. At each size all strategies take turns in one process, so that a busy
-machine slows all alike; a figure is the median over the turns of the ratio of a strategy's time to the mean's in the
-same turn. All 2^M − 1 presence patterns occur in a batch.
+The fusion alone, no encoder, core or head. At each size all strategies take turns in one process, the mean right
+before each; a figure is the median over the turns of the ratio of the two times. They are processor seconds of one
+thread, which a busy machine spoils less than the clock's. The presence patterns of a batch differ.
 
-    python benchmarks/fusion.py [--modalities 2 3 5] [--tokens 1 8 64] [--width 128] [--batch 32] [--repeats 15]
+    python benchmarks/fusion.py [--modalities 2 3 5] [--tokens 1 8 64] [--width 128] [--batch 16] [--repeats 7]
 """
 
 from __future__ import annotations
@@ -45,34 +45,38 @@ def batch(samples: int, modalities: int, width: int, tokens: int) -> tuple[Tenso
 
 
 def step(fusion: Fusion, x: Tensor, mask: Tensor) -> Callable[[], float]:
-    """One forward and backward; returns its seconds."""
+    """One forward and backward; returns its processor seconds."""
 
     def run() -> float:
         x.grad = None
         fusion.zero_grad()
-        started = time.perf_counter()
+        started = time.process_time()
         fused = fusion(x, mask)
         # as a loss would, through all that the strategy gives: tokens, and weights of decisions where they are learned
         total = fused.tokens.square().mean() + fused.weight.square().sum()
         total.backward()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     return run
 
 
-def measure(names: list[str], repeats: int, inner: int, shape: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
-    """Seconds of each strategy, (repeats,): the least of `inner` steps in every turn."""
+def measure(names: list[str], repeats: int, shape: tuple[int, int, int, int]) -> dict[str, tuple[float, float]]:
+    """Of each strategy the median seconds and the median ratio to the mean's, which is timed right before it."""
     samples, modalities, width, tokens = shape
     torch.manual_seed(0)
     x, mask = batch(samples, modalities, width, tokens)
+    cheapest = step(build(CHEAPEST, modalities, width, tokens), x, mask)
     steps = {name: step(build(name, modalities, width, tokens), x, mask) for name in names}
     for run in steps.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in names}
+    ratios: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
         for name, run in steps.items():
-            seconds[name].append(min(run() for _ in range(inner)))
-    return {name: np.array(values) for name, values in seconds.items()}
+            least = min(cheapest() for _ in range(3))  # the first finds the caches as the last strategy left them
+            seconds[name].append(run())
+            ratios[name].append(seconds[name][-1] / least)
+    return {name: (float(np.median(seconds[name])), float(np.median(ratios[name]))) for name in names}
 
 
 def main() -> None:
@@ -80,25 +84,22 @@ def main() -> None:
     parser.add_argument("--modalities", nargs="+", type=int, default=[2, 3, 5])
     parser.add_argument("--tokens", nargs="+", type=int, default=[1, 8, 64])
     parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=15, help="turns of every strategy")
-    parser.add_argument("--inner", type=int, default=3, help="steps a turn; the quickest counts")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=7, help="turns of every strategy")
     parser.add_argument("--strategies", nargs="+", choices=groups()["fusion"], default=groups()["fusion"])
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    torch.set_num_threads(1)
     names = [CHEAPEST, *(name for name in asked.strategies if name != CHEAPEST)]
     sizes = [(modalities, tokens) for modalities in asked.modalities for tokens in asked.tokens]
-    results = {(m, k): measure(names, asked.repeats, asked.inner, (asked.batch, m, asked.width, k)) for m, k in sizes}
+    results = {(m, k): measure(names, asked.repeats, (asked.batch, m, asked.width, k)) for m, k in sizes}
     table = Table("fusion", *(f"M={m} K={k}" for m, k in sizes))
-    table.add_row(f"{CHEAPEST}, ms", *(f"{np.median(results[size][CHEAPEST]) * 1e3:.2f}" for size in sizes))
+    table.add_row(f"{CHEAPEST}, ms", *(f"{results[size][CHEAPEST][0] * 1e3:.2f}" for size in sizes))
     for name in names[1:]:
-        ratios = [np.median(results[size][name] / results[size][CHEAPEST]) for size in sizes]
-        table.add_row(name, *(f"{ratio:.1f}" for ratio in ratios))
-    console = Console(width=max(100, 14 + 11 * len(sizes)))
+        table.add_row(name, *(f"{results[size][name][1]:.1f}" for size in sizes))
+    console = Console(width=max(120, 16 + 11 * len(sizes)))
     console.print(table)
     console.print(
-        f"forward and backward over the mean's, width {asked.width}, batch {asked.batch}, {asked.threads} thread(s), "
+        f"forward and backward over the mean's, width {asked.width}, batch {asked.batch}, one thread, "
         f"torch {torch.__version__}, load average {os.getloadavg()[0]:.1f}"
     )
 

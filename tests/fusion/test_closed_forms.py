@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tiny
-from by_hand import MODALITIES, B, D, K, M, check, fused, strategy, tokens_and_mask
+from by_hand import MODALITIES, B, D, K, M, check, fused, ragged_tokens_and_mask, strategy, tokens_and_mask
 from crossfade.config.alpha import simplex_point
 
 
@@ -87,6 +87,16 @@ def test_concat(x):
     filled = np.where(x[1][..., None], x[0], absent)
     expected = np.stack([[weight @ np.concatenate(filled[b, :, k]) + bias for k in range(K)] for b in range(B)])
     check(fused(made, x), expected)
+
+
+@pytest.mark.parametrize("name", tiny.options("fusion"))
+def test_what_stands_in_a_masked_token_is_not_read(name):
+    """Of an absent modality, and of one that lacks a single token."""
+    made = strategy(name)
+    tokens, mask = ragged_tokens_and_mask()
+    clean, dirty = fused(made, (tokens, mask)), fused(made, (np.where(mask[..., None], tokens, 3.0), mask))
+    assert all(torch.equal(a, b) for a, b in zip(clean, dirty, strict=True))
+    assert not clean.tokens[~clean.mask].any()
 
 
 def test_a_token_masked_everywhere_stays_masked_and_zero():

@@ -115,11 +115,12 @@ def save_and_load(s: Subject) -> str:
 
 
 def training_mode(s: Subject) -> str:
-    """Without dropout the output in training is that in evaluation: no running statistics over the batch."""
+    """Without dropout and sampling, training gives what evaluation gives: no running statistics over the batch."""
     training = copy.deepcopy(s.model).train()
     for module in training.modules():
         for name, value in list(vars(module).items()):
-            if isinstance(value, float) and ("drop" in name or (name == "p" and isinstance(module, torch.nn.Dropout))):
+            drawn = "drop" in name or name == "sampling" or (name == "p" and isinstance(module, torch.nn.Dropout))
+            if isinstance(value, float) and drawn:
                 setattr(module, name, 0.0)
     with torch.no_grad():
         return _differing(s.run(), training(s.inputs, s.presence), CLOSE)

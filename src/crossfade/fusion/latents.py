@@ -50,7 +50,7 @@ class Bottleneck(Fusion):
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
         x = tokens + self.identity.to(tokens.dtype)
         here = mask.any(-1, keepdim=True).expand(-1, -1, len(self.latents))
-        latents = self.latents.to(x.dtype).expand(len(x), -1, -1)
+        latents = self.latents.to(x.dtype).expand(x.shape[0], -1, -1)
         for block in self.blocks:
             both = torch.cat([x, latents.unsqueeze(1).expand(-1, x.shape[1], -1, -1)], 2)
             both = within(block, both, torch.cat([mask, here], 2))
@@ -110,12 +110,12 @@ class Perceiver(Fusion):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
         x = tokens + self.identity.to(tokens.dtype) + self.places.to(tokens.dtype)
-        latents = self.latents.to(x.dtype).expand(len(x), -1, -1)
+        latents = self.latents.to(x.dtype).expand(x.shape[0], -1, -1)
         latents = self.gather(latents, x.flatten(1, 2), mask.flatten(1))
         everything = torch.ones_like(latents[..., 0], dtype=torch.bool)
         for block in self.blocks:
             latents = block(latents, everything)
-        queries = self.queries.to(x.dtype).expand(len(x), -1, -1)
+        queries = self.queries.to(x.dtype).expand(x.shape[0], -1, -1)
         return one_branch(self.read(queries, layer_norm(latents, (self.width,))), mask.any(1))
 
 

@@ -37,7 +37,7 @@ def present_mean(tokens: Tensor, mask: Tensor) -> Tensor:
 def others_mean(tokens: Tensor, mask: Tensor) -> Tensor:
     """What a modality sees of the others: c_m = mean of x̄_j over the present j ≠ m, (B, M, D); 0 where there is none.
 
-    x̄_j is the mean of modality j's tokens. tokens (B, M, K, D), zeros where masked; mask (B, M, K).
+    x̄_j is the mean of modality j's tokens. tokens (B, M, K, D), mask (B, M, K).
     """
     pooled = token_mean(tokens, mask)
     here = mask.any(-1, keepdim=True).to(tokens.dtype)
@@ -47,7 +47,8 @@ def others_mean(tokens: Tensor, mask: Tensor) -> Tensor:
 
 def token_mean(tokens: Tensor, mask: Tensor) -> Tensor:
     """x̄_m, the mean of a modality's tokens, 0 where it is absent: (B, M, K, D) → (B, M, D)."""
-    return tokens.sum(2) / mask.sum(2).clamp(min=1).unsqueeze(-1).to(tokens.dtype)
+    here = mask.unsqueeze(-1)
+    return tokens.masked_fill(~here, 0.0).sum(2) / here.sum(2).clamp(min=1).to(tokens.dtype)
 
 
 def renormalised(weight: Tensor, here: Tensor) -> Tensor:

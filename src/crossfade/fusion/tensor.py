@@ -71,7 +71,7 @@ class LMF(Fusion):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
-        z = product(self.factors(tokens)).unflatten(-1, (self.rank, -1))
+        z = product(self.factors(tokens.masked_fill(~mask.unsqueeze(-1), 0.0))).unflatten(-1, (self.rank, -1))
         return one_branch((self.weight[:, None] * z).sum(-2) + self.bias, mask.any(1))
 
 
