@@ -152,9 +152,10 @@ def predictions_table(model: FusionModel, scored: Scored, with_truth: bool = Tru
     for name, target in model.targets.items():
         assert isinstance(target, Target)
         truth = scored.truth[name].numpy() if with_truth else None
-        parts.append(target.columns(scored.prediction[name].numpy(), truth))
+        columns = target.columns(scored.prediction[name].numpy(), truth)
         if with_truth and (each := scores_of(target, scored.prediction[name], scored.truth[name])) is not None:
-            parts.append(pd.DataFrame({f"{name}.{target.main}": each}))
+            columns[f"{name}.{target.main}"] = each
+        parts.append(columns)
     return pd.concat(parts, axis=1)
 
 

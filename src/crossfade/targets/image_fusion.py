@@ -26,7 +26,7 @@ from crossfade.targets.fusion_quality import (
     spatial_frequency,
     ssim,
 )
-from crossfade.targets.sample_mean import SampleMean
+from crossfade.targets.mean_of import means_of_each
 
 
 class ImageFusion(Target):
@@ -124,13 +124,17 @@ class ImageFusion(Target):
         return output.float().sigmoid()
 
     def metrics(self) -> MetricCollection:
+        return means_of_each(self._measures())
+
+    def _measures(self) -> dict[str, Any]:
+        """What is measured of each sample, by name: (fused, sources) → (N,)."""
         measures: dict[str, Any] = {"ssim": self.per_sample}
         for i, name in enumerate(self.sources):
             measures[f"ssim_{name}"] = partial(_ssim_to, i)
         measures["mutual_information"] = mutual_information
         measures["spatial_frequency"] = _frequency
         measures["qabf"] = edge_transfer
-        return MetricCollection({name: SampleMean(m) for name, m in measures.items()}, compute_groups=False)
+        return measures
 
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """SSIM, (N,), the mean over the sources."""
@@ -151,10 +155,10 @@ class ImageFusion(Target):
         if truth is not None:
             sources = torch.from_numpy(truth)
             known = self.known(sources)
-            for metric, measure in self.metrics().items():
+            for metric, measure in self._measures().items():
                 if metric != "spatial_frequency":
                     table[f"{name}.{metric}"] = torch.full((len(fused),), float("nan"))
-                    table[f"{name}.{metric}"][known] = measure.measure(fused[known], sources[known])  # type: ignore[operator]
+                    table[f"{name}.{metric}"][known] = measure(fused[known], sources[known])
         return pd.DataFrame({column: values.numpy() for column, values in table.items()})
 
     def arrays(self, prediction: np.ndarray) -> dict[str, np.ndarray]:

@@ -46,3 +46,12 @@ def means_of(of: Callable[[Tensor, Tensor], Tensor], names: Sequence[str]) -> Me
     """The means of all columns of `of`, by name; the first is the main metric."""
     others = {name: i for i, name in enumerate(names) if i}
     return MetricCollection({names[0]: MainMeanOf(of, 0), "others": MeanOf(of, others)}, compute_groups=False)
+
+
+def means_of_each(measures: Mapping[str, Callable[[Tensor, Tensor], Tensor]]) -> MetricCollection:
+    """The means of measures(prediction, truth) → (N,), by name; the first is the main metric."""
+
+    def of(prediction: Tensor, truth: Tensor) -> Tensor:
+        return torch.stack([measure(prediction, truth).double() for measure in measures.values()], -1)
+
+    return means_of(of, list(measures))

@@ -20,7 +20,7 @@ from crossfade.specs import TargetSpec
 from crossfade.targets import overlap
 from crossfade.targets.base import Scene, Target
 from crossfade.targets.decoder import GridDecoder, check_size
-from crossfade.targets.sample_mean import SampleMean
+from crossfade.targets.mean_of import means_of_each
 
 THRESHOLDS = torch.arange(0.05, 1.0, 0.05)  # tried for the map that looks at no input
 
@@ -141,7 +141,7 @@ class Segmentation(Target):
         measures["missed_lesions"] = self._missed
         if self.fitted["healthy"]:
             measures["false_alarms"] = self._false_alarm
-        return MetricCollection({name: SampleMean(m) for name, m in measures.items()}, compute_groups=False)
+        return means_of_each(measures)
 
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """Dice, (N,): the mean over the classes that are in a sample's truth or prediction."""
