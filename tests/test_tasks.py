@@ -15,7 +15,7 @@ from crossfade.evaluate import build_data
 from crossfade.registry import groups, read_option
 from crossfade.seeding import seeded
 
-SAMPLES = 48
+SAMPLES = 72
 
 
 def built_in(option):
