@@ -3,8 +3,8 @@
     python docs/fusion_table.py
 
 All of it stands in the docstrings of the classes that conf/fusion names. The formulas of the cost are checked against
-the built modules (parameters) and against PyTorch's FLOP counter by tests/fusion/test_strategy_table.py, which also fails
-where this file is not up to date.
+the built modules (parameters) and against PyTorch's FLOP counter by tests/fusion/test_strategy_table.py, which
+also fails where the page is not up to date.
 """
 
 from __future__ import annotations
