@@ -172,8 +172,8 @@ def _against_best(ranked: list[Model], name: str, multiclass: bool) -> list[Comp
     """Every other model against the first, the p-values adjusted by Holm's method."""
     best, *others = ranked
     found = [_pair(best, other, name, multiclass) for other in others]
-    tested = [i for i, (d, _, _) in enumerate(found) if d is not None and not math.isnan(d.p)]
-    adjusted = dict(zip(tested, holm([found[i][0].p for i in tested]), strict=True))  # type: ignore[union-attr]
+    p_of = {i: d.p for i, (d, _, _) in enumerate(found) if d is not None and not math.isnan(d.p)}
+    adjusted = dict(zip(p_of, holm(list(p_of.values())), strict=True))
     return [
         Comparison(other.label, d, adjusted.get(i, math.nan), evidence, groups)
         for i, (other, (d, evidence, groups)) in enumerate(zip(others, found, strict=True))
@@ -217,14 +217,9 @@ def _print(ranked: list[Model], compared: list[Comparison], name: str, better: s
     console = Console()
     best = ranked[0]
     table = Table(title=name.replace("/", " · ").replace("_", " "), title_justify="left", box=box.SIMPLE_HEAD)
-    for heading, side in (
-        ("model", "left"),
-        ("mean", "right"),
-        ("± sd", "right"),
-        ("best − it", "right"),
-        ("p", "right"),
-    ):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    table.add_column("model")
+    for heading in ("mean", "± sd", "best − it", "p"):
+        table.add_column(heading, justify="right")
     by_label = {c.label: c for c in compared}
     for model in ranked:
         values = model.values(name)
