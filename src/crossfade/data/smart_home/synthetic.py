@@ -30,7 +30,7 @@ from .world import World
 
 log = logging.getLogger(__name__)
 
-GENERATOR = 4  # raised with every change of what is rendered; part of the cache's key
+GENERATOR = 5  # raised with every change of what is rendered; part of the cache's key
 KINDS = {
     "audio": "audio", "transcript": "text", "camera": "image", "motion": "series", "climate": "series",
     "power": "series", "weather": "series",
