@@ -96,8 +96,7 @@ def _away(homes: Households, u: np.ndarray) -> np.ndarray:
 
 
 def _trips(u: np.ndarray) -> np.ndarray:
-    """The whole household is away, (H, T): from the morning of a day in eight until the next evening, or the one after
-    that."""
+    """The whole household is away, (H, T): from a morning until the next evening, or the one after that."""
     at = np.arange(STEPS) / PER_DAY
     starts = np.arange(DAYS) + 8 / 24 + u[..., 1] / 12
     lasts = np.where(u[..., 0] < LONG_TRIP, 58 / 24, 34 / 24)  # days
