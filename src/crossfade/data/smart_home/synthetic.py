@@ -62,7 +62,7 @@ class SyntheticHouseholds:
         modalities: dict[str, ModalitySpec],
         targets: dict[str, TargetSpec],
         seed: int,
-        samples: int = 1800,
+        samples: int = 3600,
         informativeness: float | Mapping[str, float] | None = None,
         noise: float | Mapping[str, float] | None = None,
         missing: float | Mapping[str, float] | None = None,
