@@ -24,6 +24,7 @@ SMALL = (
     "data.batch_size=8",
     "trainer.epochs=3",
     "singles=false",
+    "patterns=false",
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crossfade.analysis.absence import score_patterns, summary_of, write_absence
 from crossfade.build import check_encoders
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
@@ -104,7 +105,12 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
     scored = score(model, data, "test", device_of(config))
     write_predictions(folder, "test", model, scored)
     draw_targets(folder, model, data, scored)
-    return summarise(config, model, data, scored) | {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    summary = summarise(config, model, data, scored) | {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    if config.patterns and len(model.modalities) > 1:
+        found = score_patterns(model, data, "test", device_of(config))
+        write_absence(folder, found)
+        summary["absence"] = summary_of(found)
+    return summary
 
 
 def single_config(config: RunConfig, name: str) -> RunConfig:

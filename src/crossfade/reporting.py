@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from crossfade.analysis import figures
+from crossfade.analysis.absence_figure import draw_absence
 from crossfade.analysis.classification_report import classification_report
 from crossfade.analysis.paired import compare_tables
-from crossfade.analysis.results_table import Row, results_table, short, to_markdown
+from crossfade.analysis.results_table import Row, results_table, short, short_change, to_markdown
 from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
@@ -62,6 +63,8 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
     if sentences := list(_verdicts(config, folder, summary)):
         write_text(folder.path / "verdict.txt", "".join(f"{sentence}\n" for sentence in sentences))
         console.print("\n".join(sentences))
+    for sentence in _absences(config, summary):
+        console.print(sentence, highlight=False)
     if isinstance(alpha := summary["alpha"], Mapping):
         console.print("α:  " + "  ".join(f"{name} {short(weight)}" for name, weight in alpha.items()), highlight=False)
     _goodbye(folder)
@@ -117,12 +120,41 @@ def _verdicts(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) 
         )
 
 
+def _absences(config: RunConfig, summary: Mapping[str, Any]) -> Iterator[str]:
+    """Per target how much worse the main metric is with one modality taken away, the most missed first."""
+    for name, main, better in _mains(config):
+        found = (summary.get("absence") or {}).get(main)
+        if found is None:
+            continue
+        of = f"{name}, without" if len(config.task.targets) > 1 else "Without"
+        sign = -1 if better == "max" else 1
+        worst = sorted(found["drop"].items(), key=lambda item: -item[1])
+        yield f"{of}: " + "  ".join(f"{modality} {short_change(sign * drop)}" for modality, drop in worst)
+
+
+def _draw_absence(folder: RunFolder, summary: Mapping[str, Any], name: str, main: str, better: str) -> None:
+    """absence_<target>.png, where the patterns were scored; single modalities trained alone beside them."""
+    patterns = folder.table(f"absence_{name}")
+    if patterns is None:
+        return
+    alone = {single: s["metrics"][main] for single, s in (summary.get("singles") or {}).items()}
+    draw_absence(
+        patterns,
+        folder.table(f"absence_rate_{name}"),
+        main.partition("/")[2],
+        {single: value for single, value in alone.items() if value is not None},
+        better,
+        folder.figures / f"absence_{name}.png",
+    )
+
+
 def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:
     predictions = folder.predictions("test")
     main = summary["main"]
     for i, (name, metric, better) in enumerate(_mains(config)):
         path = folder.figures / (f"comparison_{name}.png" if i else "comparison.png")
         figures.comparison(rows, metric, path, better)
+        _draw_absence(folder, summary, name, metric, better)
     if folder.metrics_file.exists():
         figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
     for name in config.task.targets:

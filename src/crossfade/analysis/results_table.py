@@ -123,3 +123,8 @@ def short(value: float, digits: int = 3) -> str:
     """So many digits, without the zero before the point: .912; 1.000 and 12.500 as they are."""
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def short_change(value: float, digits: int = 3) -> str:
+    """`short` with its sign: +.012, −.345."""
+    return ("+" if value >= 0 else "−") + short(abs(value), digits)

@@ -99,6 +99,7 @@ class RunConfig(Section):
     tokens: Positive  # filled in where it is null: see `config.dense`
     folds: Annotated[int, Field(ge=2, strict=True)] | None = None
     singles: Flag
+    patterns: Flag = True
     resume: Name | None = None
     singles_cache: Name | None = None
     task: TaskConfig

@@ -167,6 +167,17 @@ class RunFolder:
             write_bytes(path, buffer.getvalue())
         return path
 
+    def write_table(self, name: str, table: pd.DataFrame) -> Path:
+        """Write <name>.csv, a table of the run's analysis."""
+        path = self.path / f"{name}.csv"
+        write_text(path, table.to_csv(index=False))
+        return path
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """<name>.csv as `write_table` wrote it; None where it is not there."""
+        path = self.path / f"{name}.csv"
+        return read_csv(path) if path.exists() else None
+
     def write_arrays(self, split: str, target: str, arrays: Mapping[str, np.ndarray]) -> Path:
         """Write what a target predicts beyond a table's cells, (N, …) by name: predictions/<split>_<target>.npz."""
         path = self.predictions_file(split).with_name(f"{split}_{target}.npz")
