@@ -72,10 +72,10 @@ class FusionModel(nn.Module):
         return self.decide(*self.embed(inputs, presence, features))
 
     def decide(self, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Fusion, core and heads: normalised tokens (B, M, K, D), zeros where absent, and their mask (B, M, K) → outputs.
+        """Fusion, core and heads: normalised tokens (B, M, K, D), zeros where absent, mask (B, M, K) → outputs.
 
-        With the mask of fewer modalities than `embed` gave, and zeros in their place, it is what the model would say had
-        these been absent: one encoding serves every presence pattern.
+        With fewer modalities in the mask than `embed` gave, and zeros in their place, it is what the model would say
+        had these been absent: one encoding serves every presence pattern.
         """
         fused = self.fusion(tokens, mask)
         samples, branches = fused.weight.shape

@@ -35,7 +35,9 @@ def test_patterns_are_all_subsets_the_fuller_first_and_of_many_modalities_the_te
     for count in range(1, absence.COMPLETE + 1):
         patterns = presence_patterns(count)
         assert len({tuple(row) for row in patterns}) == len(patterns) == 2**count - 1
-        assert patterns.any(1).all() and patterns[0].all() and (np.diff(patterns.sum(1)) <= 0).all()
+        assert patterns.any(1).all()
+        assert patterns[0].all()
+        assert (np.diff(patterns.sum(1)) <= 0).all()
     assert len(presence_patterns(9)) == 1 + 9 + 9
 
 
@@ -92,7 +94,7 @@ def test_each_modality_is_encoded_once_whatever_the_patterns(prepared, monkeypat
 def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_random(prepared):
     model, data = prepared
     found = score_patterns(model, data)
-    for name, scores in found.items():
+    for scores in found.values():
         assert scores.curve["rate"].tolist() == list(RATES)
         assert scores.curve["value"][0] == pytest.approx(scores.full, abs=1e-5)
     rng = np.random.default_rng(1)
@@ -127,9 +129,11 @@ def test_a_run_writes_the_patterns_and_the_figure_and_says_what_is_missed(tmp_pa
     experiment.run(config, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     table, summary = folder.table("absence_outcome"), folder.summary()
-    assert table[["labs", "note", "scan"]].iloc[0].tolist() == [1, 1, 1] and len(table) == 7
+    assert table[["labs", "note", "scan"]].iloc[0].tolist() == [1, 1, 1]
+    assert len(table) == 7
     assert table["balanced_accuracy"][0] == pytest.approx(summary["metrics"]["outcome/balanced_accuracy"], abs=1e-6)
     kept = summary["absence"]["outcome/balanced_accuracy"]
-    assert set(kept["drop"]) == {"labs", "note", "scan"} and kept["area"] is not None
+    assert set(kept["drop"]) == {"labs", "note", "scan"}
+    assert kept["area"] is not None
     assert (folder.figures / "absence_outcome.png").stat().st_size > 5000
     assert "outcome, without: " in capsys.readouterr().out

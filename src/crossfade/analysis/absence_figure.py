@@ -42,15 +42,16 @@ def draw_absence(
     _dots(panels[0], shown[modalities].to_numpy(bool), modalities)
     _bars(panels[1], shown, modalities, metric, alone)
     panels[1].sharey(panels[0])
+    figure.get_layout_engine().set(wspace=0.08)  # type: ignore[union-attr]
     if curve is not None:
         _curve(panels[2], curve, metric)
     save(figure, path)
 
 
 def _dots(axes: Axes, there: np.ndarray, modalities: list[str]) -> None:
-    rows, columns = np.indices(there.shape)
-    axes.scatter(columns[~there], rows[~there], s=14, color=PALE)
-    axes.scatter(columns[there], rows[there], s=16, color=INK)
+    for values, colour in ((~there, PALE), (there, INK)):
+        rows, columns = np.nonzero(values)
+        axes.scatter(columns, rows, s=15, color=colour)
     axes.set_xticks(range(len(modalities)), modalities, rotation=90)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
@@ -66,7 +67,7 @@ def _bars(axes: Axes, shown: pd.DataFrame, modalities: list[str], metric: str, a
     room = np.nanmax([*np.abs(values), *np.abs(list(alone.values()) or [0.0])])
     for row, value in enumerate(values):
         axes.text(1.02, row, short(value), transform=axes.get_yaxis_transform(), va="center", size=7)
-    marks = {name: row for row, name in enumerate(_only(shown, modalities)) if name in alone}
+    marks = {name: row for row, name in enumerate(_only(shown, modalities)) if name is not None and name in alone}
     if marks:
         at = [alone[name] for name in marks]
         axes.plot(at, list(marks.values()), "D", ms=4, mfc="white", mec=ORANGE, label="trained on it alone")
