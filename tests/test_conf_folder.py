@@ -21,6 +21,7 @@ GIVEN = {
     "fusion": ("modalities", "width", "tokens"),
     "target": ("spec", "fitted", "width"),
     "core": ("width", "length"),
+    "balance": ("model",),
     "source": ("modalities", "targets", "seed"),
     "logger": ("folder", "config"),
     "data": ("source", "transforms", "targets", "seed", "folds"),

@@ -42,7 +42,7 @@ def draw_absence(
     _dots(panels[0], shown[modalities].to_numpy(bool), modalities)
     _bars(panels[1], shown, modalities, metric, alone)
     panels[1].sharey(panels[0])
-    figure.get_layout_engine().set(wspace=0.08)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(wspace=0.08)  # type: ignore[union-attr, call-arg]
     if curve is not None:
         _curve(panels[2], curve, metric)
     save(figure, path)

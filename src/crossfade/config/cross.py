@@ -101,6 +101,19 @@ def _heads(raw: Raw) -> Problems:
     return problems
 
 
+def _prototypes(raw: Raw) -> Problems:
+    balance = raw.get("balance")
+    found = find_part("balance", balance["_target_"]) if balance else None
+    kinds = {name: raw["target"][name].get("kind") for name in raw["task"]["targets"] if name in raw["target"]}
+    if found is None or found[0] != "pmr" or "multiclass" in kinds.values():
+        return {}
+    given = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+    return {
+        "balance": f"balance=pmr: its prototypes are those of classes, so a target must be multiclass; the run has "
+        f"{given}. Choose another, for example balance=ogm_ge."
+    }
+
+
 def _experts(raw: Raw) -> Problems:
     fusion = raw["fusion"]
     top, experts = fusion.get("top"), fusion.get("experts")
@@ -245,6 +258,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task", "modality", "encoder"), _kinds),
     (("task.modalities", "fusion._target_"), _alpha),
     (("width", "core.heads", "core.position", "fusion.heads"), _heads),
+    (("task.targets", "target", "balance"), _prototypes),
     (("fusion.top", "fusion.experts"), _experts),
     (("task.modalities", "width", "fusion.hidden", "fusion.memory_gb"), _outer_product),
     (("encoder",), _encoder_heads),

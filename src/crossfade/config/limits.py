@@ -96,6 +96,13 @@ LIMITS: dict[str, Limit] = {
     "quantiles": Limit("three numbers or more between 0 and 1, ascending, with 0.5 among them", _are_quantiles),
     "occupancy_weight": at_least(0),
     "tolerance": at_least(0),
+    # balance
+    "weight": at_least(0),
+    "strength": at_least(0),
+    "entropy": at_least(0),
+    "early": at_least(0),
+    "every": at_least(1),
+    "momentum": RATE_OF_LOSS,
     # sources
     "samples": at_least(10),
     "informativeness": SHARE,  # these three: a number, or one per modality
@@ -109,6 +116,7 @@ LIMITS: dict[str, Limit] = {
 OF_GROUP: dict[str, dict[str, Limit]] = {
     "encoder/points": {"pool": choice("max", "mean", "none")},
     "encoder/text": {"pool": choice("mean", "cls", "none")},
+    "balance": {"rate": RATE_OF_LOSS},
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }
 

@@ -108,6 +108,7 @@ class RunConfig(Section):
     encoder: dict[str, Part]
     fusion: Part
     core: Part
+    balance: Part | None = None
     data: DataConfig
     optim: OptimConfig
     trainer: TrainerConfig
