@@ -116,6 +116,7 @@ LIMITS: dict[str, Limit] = {
 OF_GROUP: dict[str, dict[str, Limit]] = {
     "encoder/points": {"pool": choice("max", "mean", "none")},
     "encoder/text": {"pool": choice("mean", "cls", "none")},
+    "absence": {"rate": RATE_OF_LOSS, "by": choice("label", "value")},
     "balance": {"rate": RATE_OF_LOSS},
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }

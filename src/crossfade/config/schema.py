@@ -110,6 +110,7 @@ class RunConfig(Section):
     core: Part
     balance: Part | None = None
     data: DataConfig
+    absence: Part | None = None
     optim: OptimConfig
     trainer: TrainerConfig
     logger: dict[str, Part] = {}
