@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.analysis.absence import score_patterns, summary_of, write_absence
+from crossfade.analysis.shapley import write_shares
 from crossfade.build import check_encoders
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
@@ -110,6 +111,7 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
         found = score_patterns(model, data, "test", device_of(config))
         write_absence(folder, found)
         summary["absence"] = summary_of(found)
+        summary["shapley"] = write_shares(folder, found, scored.ids, scored.groups)
     return summary
 
 

@@ -13,6 +13,7 @@ from crossfade.analysis.absence_figure import draw_absence
 from crossfade.analysis.classification_report import classification_report
 from crossfade.analysis.paired import compare_tables
 from crossfade.analysis.results_table import Row, results_table, short, short_change, to_markdown
+from crossfade.analysis.shapley_figure import draw_shares
 from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
@@ -64,6 +65,8 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
         write_text(folder.path / "verdict.txt", "".join(f"{sentence}\n" for sentence in sentences))
         console.print("\n".join(sentences))
     for sentence in _absences(config, summary):
+        console.print(sentence, highlight=False)
+    for sentence in _worths(summary):
         console.print(sentence, highlight=False)
     if isinstance(alpha := summary["alpha"], Mapping):
         console.print("α:  " + "  ".join(f"{name} {short(weight)}" for name, weight in alpha.items()), highlight=False)
@@ -132,6 +135,23 @@ def _absences(config: RunConfig, summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"{of}: " + "  ".join(f"{modality} {short_change(sign * drop)}" for modality, drop in worst)
 
 
+def _worths(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Per target each modality's Shapley value with its interval, the largest first."""
+    found = summary.get("shapley") or {}
+    for name, shares in found.items():
+        of = f"{name}, worth" if len(found) > 1 else "Worth"
+        values = sorted(shares["values"].items(), key=lambda item: -item[1]["value"])
+        each = (f"{m} {short(v['value'])} [{short(v['low'])}, {short(v['high'])}]" for m, v in values)
+        yield f"{of} (Shapley, {shares['of']}): " + "  ".join(each)
+
+
+def _draw_shares(folder: RunFolder, summary: Mapping[str, Any], name: str) -> None:
+    """shapley_<target>.png, where the shares are known."""
+    values, pairs = folder.table(f"shapley_{name}"), folder.table(f"shapley_pairs_{name}")
+    if values is not None and pairs is not None:
+        draw_shares(values, pairs, summary["shapley"][name]["of"], folder.figures / f"shapley_{name}.png")
+
+
 def _draw_absence(folder: RunFolder, summary: Mapping[str, Any], name: str, main: str, better: str) -> None:
     """absence_<target>.png, where the patterns were scored; single modalities trained alone beside them."""
     patterns = folder.table(f"absence_{name}")
@@ -155,6 +175,7 @@ def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows
         path = folder.figures / (f"comparison_{name}.png" if i else "comparison.png")
         figures.comparison(rows, metric, path, better)
         _draw_absence(folder, summary, name, metric, better)
+        _draw_shares(folder, summary, name)
     if folder.metrics_file.exists():
         figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
     for name in config.task.targets:

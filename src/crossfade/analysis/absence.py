@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -33,7 +33,10 @@ class Scores:
     patterns: np.ndarray
     samples: np.ndarray
     metrics: dict[str, np.ndarray]
-    curve: pd.DataFrame | None = field(default=None)  # columns rate, value, sd; None where patterns were left out
+    curve: pd.DataFrame | None = None  # columns rate, value, sd; None where patterns were left out
+    worth: np.ndarray | None = None  # of each sample's prediction by pattern, (P, N), NaN where there is none
+    worth_of_nothing: np.ndarray | None = None  # of the best prediction that looks at no input, (N,)
+    worth_is: str = ""
 
     @property
     def full(self) -> float:
@@ -131,6 +134,7 @@ class _Gathered:
         self.metrics: list[dict[str, float]] = []
         self.each: list[np.ndarray] = []  # main metric of each sample, NaN where it does not count
         self.predictions: list[Tensor] = []  # where it is not a mean over the samples
+        self.worth: list[np.ndarray] = []
 
     def take(self, output: Tensor, rows: np.ndarray) -> None:
         """The results of the next pattern, whose outputs are those of the samples `rows`."""
@@ -142,14 +146,24 @@ class _Gathered:
         prediction = self.target.prediction(output)
         self.metrics.append(compute_metrics(self.target, prediction, truth))
         each = self.target.per_sample(prediction[known].float(), self.target.measurable(truth[known]))
+        if (worth := self._worth(prediction, truth)) is not None:
+            self.worth.append(self._placed(worth, rows[known.numpy()]))
         if each is not None:
-            found = np.full(len(self.truth), np.nan)
-            found[rows[known.numpy()]] = each.double().numpy()
-            self.each.append(found)
+            self.each.append(self._placed(each, rows[known.numpy()]))
         elif len(rows):
             whole = torch.full((len(self.truth), *prediction.shape[1:]), float("nan"))
             whole[rows] = prediction.float()
             self.predictions.append(whole)
+
+    def _placed(self, values: Tensor, rows: np.ndarray) -> np.ndarray:
+        """Values (n,) of the samples `rows` among all, (N,), NaN elsewhere."""
+        found = np.full(len(self.truth), np.nan)
+        found[rows] = values.double().numpy()
+        return found
+
+    def _worth(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
+        known = self.target.known(truth)
+        return self.target.worth(prediction[known].float(), self.target.measurable(truth[known]))
 
     def scores(
         self, modalities: tuple[str, ...], patterns: np.ndarray, rows: Sequence[np.ndarray], seed: int
@@ -162,6 +176,11 @@ class _Gathered:
         main = self.target.main
         scores = Scores(modalities, main, self.target.direction(main), patterns, samples, metrics)
         complete = len(patterns) == 2 ** len(modalities) - 1 and all(self.metrics)
+        if len(self.worth) == len(patterns):
+            nothing = self._worth(self.target.chance(self.truth), self.truth)
+            assert nothing is not None
+            scores.worth, scores.worth_is = np.stack(self.worth), self.target.worth_is
+            scores.worth_of_nothing = self._placed(nothing, np.flatnonzero(known))
         if complete:
             scores.curve = self._expected(patterns) if self.each else self._drawn(patterns, rows, seed)
         return scores
