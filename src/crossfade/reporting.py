@@ -136,12 +136,12 @@ def _absences(config: RunConfig, summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _worths(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Per target each modality's Shapley value with its interval, the largest first."""
+    """Per target each modality's Shapley value, the largest first."""
     found = summary.get("shapley") or {}
     for name, shares in found.items():
         of = f"{name}, worth" if len(found) > 1 else "Worth"
         values = sorted(shares["values"].items(), key=lambda item: -item[1]["value"])
-        each = (f"{m} {short(v['value'])} [{short(v['low'])}, {short(v['high'])}]" for m, v in values)
+        each = (f"{m} {short(v['value'])}" for m, v in values)
         yield f"{of} (Shapley, {shares['of']}): " + "  ".join(each)
 
 

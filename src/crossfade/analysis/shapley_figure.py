@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from crossfade.analysis.results_table import short, short_change
 from crossfade.drawing import BLUE, INK, STYLE, save
@@ -42,6 +43,7 @@ def _bars(axes: Axes, shown: pd.DataFrame, names: list[str], of: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(f"Shapley value: {of}")
 
 
