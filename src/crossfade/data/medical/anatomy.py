@@ -15,7 +15,7 @@ import numpy as np
 from crossfade.data.synthetic.draws import Uniforms
 
 FIELD_MM = 310.0
-ANATOMY_UNIFORMS = 96
+ANATOMY_UNIFORMS = 104
 
 
 @dataclass(frozen=True)
