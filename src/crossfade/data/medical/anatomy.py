@@ -167,7 +167,8 @@ def axial_slice(u: Uniforms, size: int) -> Slice:
     for _ in range(4):  # small hepatic and portal veins
         vein = (place(-85, -15), place(-45, 20), u.between(9, 22), u.between(2.5, 4.5), u.between(-1.4, 1.4))
         add("blood", *vein, within=liver)
-    add("portal", *draw_branch(u, lesion), within=liver)
+    x, y, a, b, turn = draw_branch(u, lesion)
+    add("portal", x, y, a, b, turn, within=liver)
     layers[-1] = replace(layers[-1], name="vein")
 
     pancreas = (place(8, 22), place(-12, -2), place(28, 38), place(8, 11), u.between(-0.5, -0.1))
