@@ -96,9 +96,7 @@ def _replicates(target: Target, scored: Scored, name: str) -> np.ndarray | None:
     return replicates(value, [np.arange(len(truth))], groups, resamples=target.resamples)
 
 
-def main_interval(
-    target: Target, scored: Scored, name: str, resamples: np.ndarray | None = None
-) -> list[float] | None:
+def main_interval(target: Target, scored: Scored, name: str, resamples: np.ndarray | None = None) -> list[float] | None:
     """95 % interval of the main metric over the test groups; None where it is defined in too few resamples.
 
     `resamples`: of `main_resamples`, where the caller has them.

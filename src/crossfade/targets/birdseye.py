@@ -62,6 +62,19 @@ def gathered(raster: Tensor, index: Tensor) -> Tensor:
     return columns.gather(2, index.unsqueeze(1).expand(-1, columns.shape[1], -1)).transpose(1, 2)
 
 
+def between(raster: Tensor, place: Tensor) -> Tensor:
+    """The outputs (B, n, C) of a raster (B, C, R, R) at `plane.place` (B, n, 2), linear between the cells' middles."""
+    last = raster.shape[-1] - 1
+    at = (place.nan_to_num(0.0) - 0.5).clamp(0, last)
+    low = at.floor().clamp(max=max(last - 1, 0))
+    down, right = (at - low).unsqueeze(-1).unbind(-2)
+    row, column = low.long().unbind(-1)
+    corner = [gathered(raster, (row + i) * (last + 1) + column + j) for i in (0, 1) for j in (0, 1)]
+    above = corner[0] + right * (corner[1] - corner[0])
+    below = corner[2] + right * (corner[3] - corner[2])
+    return above + down * (below - above)
+
+
 def checked(name: str, place: str, truth: object, shape: str, columns: Sequence[int | None]) -> np.ndarray:
     """A raw truth as float32 with these lengths (None: any). Raises UserError naming the target and the sample."""
     array = np.asarray(truth, dtype=np.float32)

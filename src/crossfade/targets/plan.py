@@ -15,6 +15,7 @@ from torchmetrics import MetricCollection
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
+from crossfade.masking import masked_mean
 from crossfade.specs import TargetSpec
 from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
@@ -23,6 +24,7 @@ from crossfade.targets.mean_of import means_of
 from crossfade.targets.smooth import basis, scales
 
 QUERIES = 4  # of the head, over the tokens
+PLACED = 8  # numbers of each cell that the head reads, where the tokens lie on a grid
 POSE = ("x", "y", "heading", "time")
 
 
@@ -39,13 +41,22 @@ class Parts(NamedTuple):
 
 
 class PlanHead(nn.Module):
-    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, P, 2)."""
+    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, P, 2).
 
-    def __init__(self, width: int, outputs: int, hidden: int) -> None:
+    On a grid of g × g cells it also reads a few numbers of each cell in its place: where a road bends is a matter of
+    which cells it passes, and queries tell what there is rather than where. A fusion that keeps the tokens of its n
+    modalities apart has n on each cell: their mean counts.
+    """
+
+    def __init__(self, width: int, outputs: int, hidden: int, grid: int | None) -> None:
         super().__init__()
+        self.grid = grid
         self.norm = nn.LayerNorm(width)
         self.query = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
-        self.inner = nn.Linear((1 + QUERIES) * width, hidden)
+        placed = 0 if grid is None else PLACED * grid**2
+        if grid is not None:
+            self.place = nn.Linear(width, PLACED)
+        self.inner = nn.Linear((1 + QUERIES) * width + placed, hidden)
         self.outer = nn.Linear(hidden, 2 * outputs)
 
     def forward(self, representation: Representation) -> Tensor:
@@ -53,8 +64,12 @@ class PlanHead(nn.Module):
         score = self.query.to(tokens.dtype) @ tokens.transpose(-1, -2)
         lowest = torch.finfo(score.dtype).min
         share = score.masked_fill(~representation.mask.unsqueeze(1), lowest).softmax(-1)
-        x = torch.cat([self.norm(representation.pooled), (share @ tokens).flatten(1)], -1)
-        return self.outer(gelu(self.inner(x))).unflatten(-1, (-1, 2))
+        read = [self.norm(representation.pooled), (share @ tokens).flatten(1)]
+        if self.grid is not None:
+            of_cells = tokens.unflatten(1, (-1, self.grid**2)).transpose(1, 2)
+            mask = representation.mask.unflatten(1, (-1, self.grid**2)).transpose(1, 2)
+            read.append(gelu(self.place(masked_mean(of_cells, mask))).flatten(1))
+        return self.outer(gelu(self.inner(torch.cat(read, -1)))).unflatten(-1, (-1, 2))
 
 
 class Plan(Target):
@@ -97,6 +112,7 @@ class Plan(Target):
         ego_width: float,
         overhang: float,
         hidden: int,
+        grid: int | None,
     ) -> None:
         super().__init__(spec, fitted)
         self.steps, self.rate, self.road = steps, rate, road
@@ -104,7 +120,7 @@ class Plan(Target):
         self.extent = (float(x_min), float(x_max), float(y_min), float(y_max))
         self.ego = {"length": ego_length, "width": ego_width, "overhang": overhang}
         polynomials = torch.tensor(basis(steps, degree), dtype=torch.float32)
-        self.head = PlanHead(width, polynomials.shape[1], hidden)
+        self.head = PlanHead(width, polynomials.shape[1], hidden, grid)
         scaled = polynomials.unsqueeze(-1) * torch.tensor(fitted["coefficients"])
         self.register_buffer("basis", scaled, persistent=False)  # (T, P, 2)
         self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)

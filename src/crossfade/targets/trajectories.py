@@ -16,7 +16,7 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, checked, gathered, pack
+from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, between, checked, pack
 from crossfade.targets.detection import plane_of
 from crossfade.targets.displacement import errors
 from crossfade.targets.mean_of import means_of
@@ -120,7 +120,7 @@ class Trajectories(Target):
 
     def _of_agents(self, raster: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         """What a raster (N, M·(2L + 1), R, R) says of a truth's agents: (N, A, M, L, 2), and of the modes (N, A, M)."""
-        values = gathered(raster, self.plane.index(self.plane.place(truth[:, 1:, 0])))
+        values = between(raster, self.plane.place(truth[:, 1:, 0]))
         moves, modes = values[..., : -self.modes], values[..., -self.modes :]
         return moves.unflatten(-1, (self.modes, -1, 2)), modes
 
