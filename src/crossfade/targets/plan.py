@@ -9,22 +9,20 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import gelu, smooth_l1_loss
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
 from torchmetrics import MetricCollection
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
-from crossfade.masking import masked_mean
 from crossfade.specs import TargetSpec
 from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
 from crossfade.targets.birdseye import TRAINING, checked
 from crossfade.targets.mean_of import means_of
+from crossfade.targets.plan_head import PlanHead
 from crossfade.targets.smooth import basis, scales
 
-QUERIES = 4  # of the head, over the tokens
-PLACED = 8  # numbers of each cell that the head reads, where the tokens lie on a grid
 POSE = ("x", "y", "heading", "time")
 
 
@@ -40,38 +38,6 @@ class Parts(NamedTuple):
     agents: Tensor  # (N, A, T, 5)
 
 
-class PlanHead(nn.Module):
-    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, P, 2).
-
-    On a grid of g × g cells it also reads a few numbers of each cell in its place: where a road bends is a matter of
-    which cells it passes, and queries tell what there is rather than where. A fusion that keeps the tokens of its n
-    modalities apart has n on each cell: their mean counts.
-    """
-
-    def __init__(self, width: int, outputs: int, hidden: int, grid: int | None) -> None:
-        super().__init__()
-        self.grid = grid
-        self.norm = nn.LayerNorm(width)
-        self.query = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
-        placed = 0 if grid is None else PLACED * grid**2
-        if grid is not None:
-            self.place = nn.Linear(width, PLACED)
-        self.inner = nn.Linear((1 + QUERIES) * width + placed, hidden)
-        self.outer = nn.Linear(hidden, 2 * outputs)
-
-    def forward(self, representation: Representation) -> Tensor:
-        tokens = self.norm(representation.tokens)
-        score = self.query.to(tokens.dtype) @ tokens.transpose(-1, -2)
-        lowest = torch.finfo(score.dtype).min
-        share = score.masked_fill(~representation.mask.unsqueeze(1), lowest).softmax(-1)
-        read = [self.norm(representation.pooled), (share @ tokens).flatten(1)]
-        if self.grid is not None:
-            of_cells = tokens.unflatten(1, (-1, self.grid**2)).transpose(1, 2)
-            mask = representation.mask.unflatten(1, (-1, self.grid**2)).transpose(1, 2)
-            read.append(gelu(self.place(masked_mean(of_cells, mask))).flatten(1))
-        return self.outer(gelu(self.inner(torch.cat(read, -1)))).unflatten(-1, (-1, 2))
-
-
 class Plan(Target):
     """A raw truth is a mapping; what is not known may be left out, but not the waypoints:
 
@@ -81,7 +47,8 @@ class Plan(Target):
       pose       (4,) x, y, heading of the vehicle in the world, time in s;  drive, frame  whole numbers
 
     ŷ = mean + Q·(s ⊙ o): polynomials of `degree` in time (`smooth`) about the training split's mean path, s the scale
-    of their coefficients there. Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
+    of their coefficients there. With a `grid` of g the run has g × g tokens, and the head reads them in their places.
+    Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
 
     Metrics, all the lower the better. accuracy_l2: |ŷ_t − y_t| in m averaged over the path, accuracy_l2_1s …: at that
     second. safety_collision, safety_off_road: share of samples in which the planned vehicle's box overlaps an agent

@@ -33,8 +33,9 @@ class Trajectories(Target):
 
     Every cell of a bird's-eye raster holds M futures and their probabilities, displacements that are polynomials of
     `degree` in time (`smooth`). An agent moves by what the raster says at its place now, linear between the middles of
-    the four cells around it (places are given, as in the forecasting benchmarks). The mode k* nearest to the truth learns, and is named (Cui et al. 2019, arXiv:1809.10732, eq. 3), δ
-    the displacement over its root mean square in training:
+    the four cells around it (places are given, as in the forecasting benchmarks). The mode k* nearest to the truth
+    learns, and is named (Cui et al. 2019, arXiv:1809.10732, eq. 3), δ the displacement over its root mean square in
+    training:
 
         L = mean over agents of  mean_t |δ_k*t − δ_t| − λ log p_k*,    k* = argmin_k mean_t |δ_kt − δ_t|
 
@@ -120,7 +121,7 @@ class Trajectories(Target):
         return torch.cat([(weight[..., None, None, None] * moves).sum(1), mixed], 1)
 
     def _of_agents(self, raster: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """What a raster (N, M·(2L + 1), R, R) of values and probabilities says of a truth's agents: (N, A, M, L, 2), and of the modes (N, A, M)."""
+        """What a raster (N, M·(2L + 1), R, R) says of the agents: values (N, A, M, L, 2), probabilities (N, A, M)."""
         values = between(raster, self.plane.place(truth[:, 1:, 0]))
         moves, modes = values[..., : -self.modes], values[..., -self.modes :]
         return moves.unflatten(-1, (self.modes, -1, 2)), modes
@@ -179,7 +180,7 @@ class Trajectories(Target):
         return pd.DataFrame(table)
 
     def arrays(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
-        """futures (N, R, R, M, T, 2): displacements in m of an agent now in this cell's middle; probability (N, R, R, M)."""
+        """futures (N, R, R, M, T, 2): displacements in m from this cell's middle; probability (N, R, R, M)."""
         places = np.moveaxis(prediction, 1, -1)
         moves, probability = np.split(places, [self.modes * self.steps * 2], axis=-1)
         shape = (*moves.shape[:3], self.modes, self.steps, 2)
