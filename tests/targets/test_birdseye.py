@@ -58,6 +58,8 @@ def test_between_is_linear_interpolation_with_the_edge_going_on():
         for sample, where in zip(raster, place, strict=True)
     ]
     np.testing.assert_allclose(found.numpy(), np.swapaxes(expected, 1, 2), atol=1e-12)
+    one_cell = torch.ones(1, 2, 1, 1)
+    assert between(one_cell, torch.tensor([[[0.3, 0.9]]])).tolist() == [[[1.0, 1.0]]]
     middles = torch.tensor([[[0.5, 0.5], [2.5, 4.5]]]).double()
     assert torch.equal(between(torch.from_numpy(raster[:1]), middles)[0, 1], torch.from_numpy(raster[0, :, 2, 4]))
 

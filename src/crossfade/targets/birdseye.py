@@ -66,12 +66,11 @@ def between(raster: Tensor, place: Tensor) -> Tensor:
     """The outputs (B, n, C) of a raster (B, C, R, R) at `plane.place` (B, n, 2), linear between the cells' middles."""
     last = raster.shape[-1] - 1
     at = (place.nan_to_num(0.0) - 0.5).clamp(0, last)
-    low = at.floor().clamp(max=max(last - 1, 0))
+    low = at.floor()
     down, right = (at - low).unsqueeze(-1).unbind(-2)
-    row, column = low.long().unbind(-1)
-    corner = [gathered(raster, (row + i) * (last + 1) + column + j) for i in (0, 1) for j in (0, 1)]
-    above = corner[0] + right * (corner[1] - corner[0])
-    below = corner[2] + right * (corner[3] - corner[2])
+    rows, columns = torch.stack([low, (low + 1).clamp(max=last)]).long().unbind(-1)
+    corner = [[gathered(raster, row * (last + 1) + column) for column in columns] for row in rows]
+    above, below = (left + right * (other - left) for left, other in corner)
     return above + down * (below - above)
 
 
