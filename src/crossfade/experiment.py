@@ -22,7 +22,7 @@ from crossfade.errors import UserError
 from crossfade.evaluate import build_data, device_of, reopen_model, score, write_predictions
 from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
-from crossfade.summary import summarise
+from crossfade.summary import main_resamples, resamples_table, summarise
 from crossfade.training import train
 
 log = logging.getLogger("crossfade")
@@ -106,7 +106,11 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
     scored = score(model, data, "test", device_of(config))
     write_predictions(folder, "test", model, scored)
     draw_targets(folder, model, data, scored)
-    summary = summarise(config, model, data, scored) | {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    resamples = main_resamples(model, scored)
+    for name, values in resamples.items():
+        folder.write_table(f"resamples_{name}", resamples_table(str(model.targets[name].main), values))
+    summary = summarise(config, model, data, scored, resamples)
+    summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
     if config.patterns and len(model.modalities) > 1:
         found = score_patterns(model, data, "test", device_of(config))
         write_absence(folder, found)

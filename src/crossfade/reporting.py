@@ -77,10 +77,11 @@ def _verdicts(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) 
         if not known or value is None:
             continue
         best = (max if better == "max" else min)(known, key=lambda single: known[single])
-        fused = folder.predictions("test")
-        alone = RunFolder(folder.path / singles[best]["folder"]).predictions("test")
+        runs = (folder, RunFolder(folder.path / singles[best]["folder"]))
+        fused, alone = (run.predictions("test") for run in runs)
+        drawn = (runs[0].table(f"resamples_{name}"), runs[1].table(f"resamples_{name}"))
         metric = main.partition("/")[2]
-        found = compare_tables(fused, alone, name, metric, config.target[name].kind == "multiclass")
+        found = compare_tables(fused, alone, name, metric, config.target[name].kind == "multiclass", drawn)
         if found is None:
             continue
         of = f"{name}: " if len(config.task.targets) > 1 else ""
