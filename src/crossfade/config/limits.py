@@ -98,6 +98,8 @@ LIMITS: dict[str, Limit] = {
     "tolerance": at_least(0),
     # sources
     "samples": at_least(10),
+    "law": choice("xor", "and", "copy", "unique", "sum", "gaussian", "mixture"),
+    "dial": SHARE,
     "informativeness": SHARE,  # these three: a number, or one per modality
     "noise": at_least(0),
     "missing": RATE_OF_LOSS,
