@@ -1,12 +1,12 @@
 """The laws: joint distributions p(s_1, …, s_M, y) of M hidden bits and the label, as arrays (2, …, 2, C).
 
-    xor      y = s_1 ⊕ … ⊕ s_M, bits fair and independent     all of it is synergy
-    and      y = s_1 ∧ … ∧ s_M, bits fair and independent     redundancy and synergy
-    copy     y = s_1 = … = s_M, y fair                        all of it is redundant
-    unique   y = s_1, bits fair and independent               all of it is unique to the first
-    sum      y = s_1 + … + s_M, bits fair and independent     M + 1 classes
-    gaussian the bits of copy, each seen through noise that is not small (`benchmark`)
-    mixture  with probability `dial` a sample of xor, else one of copy
+xor      y = s_1 ⊕ … ⊕ s_M, bits fair and independent     all of it is synergy
+and      y = s_1 ∧ … ∧ s_M, bits fair and independent     redundancy and synergy
+copy     y = s_1 = … = s_M, y fair                        all of it is redundant
+unique   y = s_1, bits fair and independent               all of it is unique to the first
+sum      y = s_1 + … + s_M, bits fair and independent     M + 1 classes
+gaussian the bits of copy, each seen through noise that is not small (`benchmark`)
+mixture  with probability `dial` a sample of xor, else one of copy
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class KnownLaw:
     """`Source` of M = 2 … 4 modalities `a`, `b`, `c`, `d`, tables of F columns, and the target `label` (multiclass).
 
     (s, y) ~ p of the law over the modalities that the run uses; x_m = (2 s_m − 1)·v_m + σ_m n, n ~ N(0, 1) in all F
-    columns, v_m a fixed unit vector. Sample i depends on `seed`, the law, the modalities and i alone; v_m on the
+    columns, v_m a fixed unit vector (of one column: 1). Sample i depends on `seed`, the law, the modalities and i alone; v_m on the
     number of columns alone, so that seeds are draws from one law. Values have no unit.
 
     law      one of `laws.LAWS`; `first` in them is the first of the modalities in alphabetical order
@@ -97,6 +97,7 @@ class KnownLaw:
         if name not in self._values:
             size, number = len(self._columns(name)), list(SPREAD).index(name)
             along = np.random.default_rng([size, number]).standard_normal(size)
+            along *= np.sign(along[0])  # of one column: x = ±1 + σ n itself
             noise = normals(generators(self.seed, np.arange(self.samples), 1 + number), (size,))
             bit = 2.0 * self._bits[name] - 1.0
             self._values[name] = bit[:, None] * along / np.linalg.norm(along) + self.sigma[name] * noise
