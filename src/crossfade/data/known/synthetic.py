@@ -30,8 +30,8 @@ class KnownLaw:
     """`Source` of M = 2 … 4 modalities `a`, `b`, `c`, `d`, tables of F columns, and the target `label` (multiclass).
 
     (s, y) ~ p of the law over the modalities that the run uses; x_m = (2 s_m − 1)·v_m + σ_m n, n ~ N(0, 1) in all F
-    columns, v_m a fixed unit vector (of one column: 1). Sample i depends on `seed`, the law, the modalities and i alone; v_m on the
-    number of columns alone, so that seeds are draws from one law. Values have no unit.
+    columns, v_m a fixed unit vector (of one column: 1). Sample i depends on `seed`, the law, the modalities and i
+    alone; v_m on the modality and its number of columns alone, so that seeds are draws from one law. No units.
 
     law      one of `laws.LAWS`; `first` in them is the first of the modalities in alphabetical order
     dial     in [0, 1], of law=mixture alone (null: 0.5): the share of samples of xor, the others are of copy
