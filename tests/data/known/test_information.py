@@ -46,6 +46,24 @@ def test_the_and_gate_has_the_published_redundancy():
     assert decompose(joint("and", 2)).redundancy == pytest.approx(0.311, abs=5e-4)
 
 
+@pytest.mark.parametrize(
+    ("law", "first", "second"),
+    [("xor", 0.5, 0.5), ("and", 5 / 6, 5 / 6), ("copy", 1, 1), ("unique", 1, 0.5), ("sum", 2 / 3, 2 / 3)],
+)
+def test_known_bayes_accuracies(law, first, second):
+    table = joint(law, 2)
+    found = [balanced_accuracy(table, which) for which in ([0], [1], [0, 1])]
+    assert found == pytest.approx([first, second, 1])
+
+
+@given(st.floats(0, 1))
+@settings(max_examples=30, deadline=None)
+def test_known_bayes_accuracies_of_the_mixture(dial):
+    table = joint("mixture", 2, dial)
+    assert balanced_accuracy(table, [0]) == pytest.approx(1 - dial / 2)
+    assert balanced_accuracy(table, [0, 1]) == pytest.approx(1 - min(dial / 4, (1 - dial) / 2))
+
+
 @pytest.mark.parametrize("modalities", [2, 3, 4])
 def test_parity_says_nothing_before_the_last_bit(modalities):
     table = joint("xor", modalities)
