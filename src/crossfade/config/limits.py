@@ -105,6 +105,8 @@ LIMITS: dict[str, Limit] = {
     "momentum": RATE_OF_LOSS,
     # sources
     "samples": at_least(10),
+    "law": choice("xor", "and", "copy", "unique", "sum", "gaussian", "mixture"),
+    "dial": SHARE,
     "informativeness": SHARE,  # these three: a number, or one per modality
     "noise": at_least(0),
     "missing": RATE_OF_LOSS,
