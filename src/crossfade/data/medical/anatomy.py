@@ -152,9 +152,12 @@ def axial_slice(u: Uniforms, size: int) -> Slice:
     left = grid.full(grid.ellipse("", *left_lobe))
     liver = np.maximum(grid.full(grid.ellipse("", *right_lobe, lobe_wave)), left) * inside
     layers.append(Layer("liver", (slice(None),) * 3, liver))
-    for _ in range(4):  # hepatic and portal veins
+    for _ in range(2):  # hepatic veins, in which the blood flows fast
         vein = (place(-85, -15), place(-45, 20), u.between(9, 22), u.between(2.5, 4.5), u.between(-1.4, 1.4))
         add("blood", *vein, within=liver)
+    for _ in range(2):  # branches of the portal vein, in which it flows slowly
+        branch = (place(-75, 30), place(-52, 22), u.between(20, 34), u.between(7, 10), u.between(-1.4, 1.4))
+        add("portal", *branch, within=liver)
         layers[-1] = replace(layers[-1], name="vein")
 
     pancreas = (place(8, 22), place(-12, -2), place(28, 38), place(8, 11), u.between(-0.5, -0.1))

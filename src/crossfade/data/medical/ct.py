@@ -30,6 +30,7 @@ HU = {  # mean, half-range between patients
     # of lesions
     "water": (6, 5), "necrosis": (36, 8), "wall": (195, 10), "tumour": (62, 7), "sluggish": (50, 7),
     "pool": (205, 12), "hyper": (178, 9),
+    "portal": (210, 10),  # enhanced most in this phase
 }  # fmt: skip
 
 PATTERNS: Recipe = {

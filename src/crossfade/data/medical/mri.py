@@ -27,6 +27,8 @@ TISSUE = {  # T1 ms, T2 ms, PD
     # of lesions; "blood" above flows, and is dark in spin echo
     "water": (2600, 420, 1.0), "necrosis": (1900, 230, 0.95), "tumour": (1050, 84, 0.88),
     "wall": (800, 58, 0.83), "lipid": (240, 88, 0.95), "nodule": (600, 52, 0.80), "septum": (1500, 210, 0.92),
+    # slow blood keeps its signal, and is hardly brighter or darker than the liver
+    "portal": (600, 47, 0.80),
 }  # fmt: skip
 
 PATTERNS: Recipe = {
