@@ -77,6 +77,7 @@ LIMITS: dict[str, Limit] = {
     "structure": at_least(0),
     "edges": at_least(0),
     "intensity": at_least(0),
+    "texture": at_least(0),
     "upsample": at_least(1),
     "boxes": at_least(1),
     "sigma": ABOVE_ZERO,

@@ -37,7 +37,7 @@ from .tables import DIAGNOSES, FINDINGS, MODALITIES, PRIOR, likelihood, patterns
 
 log = logging.getLogger(__name__)
 
-GENERATOR = 4  # raised with every change of what is rendered; part of the cache's key
+GENERATOR = 6  # raised with every change of what is rendered; part of the cache's key
 WHOSE = "the built-in patients"
 
 
