@@ -77,8 +77,9 @@ class KnownLaw:
             present = draw_presence([self.missing[m] for m in self.names], u.take())
             present = present[:, [self.names.index(m) for m in self.modalities]]
             ids = [f"S{i:05d}" for i in range(self.samples)]
-            truth = {"label": [str(y) for y in label]} if "label" in self.targets else {}
-            self._frame = Frame(ids=ids, groups=ids, present=present, truth=truth)
+            truth: dict[str, Sequence[Any]] = {"label": [str(y) for y in label]}
+            known = {name: column for name, column in truth.items() if name in self.targets}
+            self._frame = Frame(ids=ids, groups=ids, present=present, truth=known)
         return self._frame
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
