@@ -16,6 +16,7 @@ from typing import Any
 from crossfade.analysis.absence import score_patterns, summary_of, write_absence
 from crossfade.analysis.shapley import write_shares
 from crossfade.build import check_encoders
+from crossfade.certainty import write_certainty
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
@@ -116,6 +117,7 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
         write_absence(folder, found)
         summary["absence"] = summary_of(found)
         summary["shapley"] = write_shares(folder, found, scored.ids, scored.groups)
+        summary["certainty"] = write_certainty(folder, model, data, found, device_of(config))
     return summary
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from crossfade.analysis import figures
 from crossfade.analysis.absence_figure import draw_absence
+from crossfade.analysis.certainty_figure import draw_certainty
 from crossfade.analysis.shapley_figure import draw_shares
 from crossfade.config import RunConfig
 from crossfade.rows import mains, rows_of
@@ -46,6 +47,12 @@ def draw_run(
         if values is not None and pairs is not None:
             drawn[f"shapley {name}"] = place / f"shapley_{name}{suffix}"
             draw_shares(values, pairs, summary["shapley"][name]["of"], drawn[f"shapley {name}"])
+    for name, (truth, _, probability, classes) in class_predictions(config, folder).items():
+        table = folder.table(f"certainty_{name}")
+        if table is not None:
+            drawn[f"certainty {name}"] = place / f"certainty_{name}{suffix}"
+            label = np.array([classes.index(one) if one in classes else -1 for one in truth])
+            draw_certainty(table, probability[label >= 0], label[label >= 0], drawn[f"certainty {name}"])
     return drawn
 
 

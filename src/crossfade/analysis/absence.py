@@ -37,6 +37,8 @@ class Scores:
     worth: np.ndarray | None = None  # of each sample's prediction by pattern, (P, N), NaN where there is none
     worth_of_nothing: np.ndarray | None = None  # of the best prediction that looks at no input, (N,)
     worth_is: str = ""
+    predictions: np.ndarray | None = None  # (P, N, …), NaN where a sample has nothing left; of few kinds of target
+    truth: np.ndarray | None = None  # (N, …), beside them
 
     @property
     def full(self) -> float:
@@ -181,6 +183,8 @@ class _Gathered:
             assert nothing is not None
             scores.worth, scores.worth_is = np.stack(self.worth), self.target.worth_is
             scores.worth_of_nothing = self._placed(nothing, np.flatnonzero(known))
+        if self.predictions and len(self.predictions) == len(patterns):
+            scores.predictions, scores.truth = torch.stack(self.predictions).numpy(), self.truth.numpy()
         if complete:
             scores.curve = self._expected(patterns) if self.each else self._drawn(patterns, rows, seed)
         return scores

@@ -26,6 +26,7 @@ CAPTIONS = {
     "comparison": "Fused, single modalities, chance; 95 % intervals over test groups",
     "confusion": "Counts; colour: share of the true class",
     "reliability": "Accuracy against confidence: on the diagonal it is calibrated",
+    "certainty": "Left: the error among the surest; right: conformal sets of each presence pattern",
     "absence": "Every presence pattern, and rates of absence",
     "shapley": "What each modality is worth, and how pairs interact",
 }
