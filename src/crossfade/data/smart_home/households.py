@@ -9,6 +9,8 @@ import numpy as np
 PEOPLE = 4  # at most
 WORKER, HOME_OFFICE, RETIRED = range(3)
 COUNT = 64  # uniform numbers that a household takes, some of them in reserve
+# Wh/(m²K) of floor: EN ISO 13790, table 12, very light, light and medium (80, 110, 165 kJ/(m²K)); timber to brick
+HEAVINESS = np.array([80.0, 110.0, 165.0]) / 3.6
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,17 @@ def draw(uniforms: np.ndarray) -> Households:
     def each(low: float, high: float) -> np.ndarray:
         return np.stack([between(low, high) for _ in range(PEOPLE)], axis=1)
 
-    residents = 1 + np.searchsorted([0.3, 0.65, 0.85], next(columns), side="right")
+    residents = 1 + np.searchsorted([0.4, 0.75, 0.9], next(columns), side="right")
     pet = next(columns) < 0.6
-    job = np.searchsorted([0.6, 0.8], each(0, 1), side="right")
+    job = np.searchsorted([0.75, 0.88], each(0, 1), side="right")
     common_wake = between(5.8, 7.8)[:, None]  # a household gets up together, more or less
     wake = common_wake + each(-0.4, 0.6) + np.where(job == RETIRED, 0.5, 0.0)
     bed = between(22.0, 23.4)[:, None] + each(-0.4, 0.4)
     leave = wake + each(0.8, 1.6)
     back = leave + each(7.5, 10.0)
-    resistance = between(3.5, 11.0)
+    area = between(60.0, 180.0)  # m² of floor
+    resistance = 1000 / (between(1.0, 2.6) * area)  # W/(m²K) of floor lost through envelope and air
+    heavy = np.searchsorted([0.4, 0.75], next(columns), side="right")
     woman = each(0, 1) < 0.5
     return Households(
         residents=residents,
@@ -69,7 +73,7 @@ def draw(uniforms: np.ndarray) -> Households:
         weekday=np.floor(between(0, 7)).astype(int),
         day_of_year=np.floor(between(-75, 90)).astype(int) % 365,  # the heating season: mid-October to March
         resistance=resistance,
-        capacity=between(4.0, 9.0),
+        capacity=HEAVINESS[heavy] * area / 1000,
         heater=36.0 / resistance + 1.0,  # holds 36 K of difference, with 1 kW to spare
         set_point=between(19.5, 22.0),
         aperture=between(1.0, 3.5),

@@ -27,6 +27,7 @@ BY_HOUR: dict[tuple[int, int], tuple[float, ...]] = {
     (20, 24): (0.55, 0.11, 0.18, 0.12, 0.04),
 }
 STAYS = 0.72  # probability that the room is the same five minutes later
+TRIP, LONG_TRIP = 0.12, 0.06  # share of days on which one starts, and on which one of two nights does
 MOVES = (0.45, 0.8, 0.5, 0.6, 1.0)  # p(moves about | room); else sits, or lies
 
 
@@ -95,12 +96,12 @@ def _away(homes: Households, u: np.ndarray) -> np.ndarray:
 
 
 def _trips(u: np.ndarray) -> np.ndarray:
-    """The whole household is away, (H, T): on 6 % of the days from the morning until the next evening."""
+    """The whole household is away, (H, T): from a morning until the next evening, or the one after that."""
     at = np.arange(STEPS) / PER_DAY
     starts = np.arange(DAYS) + 8 / 24 + u[..., 1] / 12
-    goes = u[..., 0] < 0.06
-    during = (starts[..., None] <= at) & (starts[..., None] + 34 / 24 > at)
-    return np.asarray((goes[..., None] & during).any(axis=1))
+    lasts = np.where(u[..., 0] < LONG_TRIP, 58 / 24, 34 / 24)  # days
+    during = (starts[..., None] <= at) & ((starts + lasts)[..., None] > at)
+    return np.asarray(((u[..., 0] < TRIP)[..., None] & during).any(axis=1))
 
 
 def _rooms(change: np.ndarray, choice: np.ndarray, forced: dict[int, np.ndarray], table: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from .world import World
 
 log = logging.getLogger(__name__)
 
-GENERATOR = 4  # raised with every change of what is rendered; part of the cache's key
+GENERATOR = 5  # raised with every change of what is rendered; part of the cache's key
 KINDS = {
     "audio": "audio", "transcript": "text", "camera": "image", "motion": "series", "climate": "series",
     "power": "series", "weather": "series",
@@ -62,7 +62,7 @@ class SyntheticHouseholds:
         modalities: dict[str, ModalitySpec],
         targets: dict[str, TargetSpec],
         seed: int,
-        samples: int = 1800,
+        samples: int = 3600,
         informativeness: float | Mapping[str, float] | None = None,
         noise: float | Mapping[str, float] | None = None,
         missing: float | Mapping[str, float] | None = None,
