@@ -90,8 +90,8 @@ def selected(table: pd.DataFrame, root: Path, listed: str | Path) -> pd.DataFram
     unknown = sorted(wanted - set(low))
     if unknown:
         raise UserError(
-            f"data.source.listed={listed}: {len(unknown)} of its {len(wanted)} sentences are not in {root / FOLDER}, such "
-            f"as {unknown[0]!r}. It was made from another version of the set: take them out, or get that version."
+            f"data.source.listed={listed}: {len(unknown)} of its {len(wanted)} sentences are not in {root / FOLDER}, "
+            f"such as {unknown[0]!r}. It was made from another version of the set: take them out, or get that version."
         )
     return table[low.isin(wanted)]
 
