@@ -80,6 +80,16 @@ def test_numbers_or_categories_alone(cardinality: list[int], covariance: list[li
     assert out.isfinite().all()
 
 
+def test_mixed_precision_gives_tokens_of_the_same_values() -> None:
+    samples = rows()
+    made = fitted(samples)
+    encoder = WhitenedTable(SPEC, made.fitted, hidden=4, ridge=0.1)
+    x = made.finish(samples)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, _ = encoder(x)
+    torch.testing.assert_close(mixed, encoder(x)[0], atol=0.05, rtol=0)
+
+
 def test_a_small_difference_of_two_columns_is_learned_quickly() -> None:
     """Which of two nearly equal columns is larger: a few steps do on z, and a plain token map is still at chance."""
     samples = rows()

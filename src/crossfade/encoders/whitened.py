@@ -52,7 +52,7 @@ class WhitenedTable(TableEncoder):
         absent = x.isnan()
         if self.numbers:
             z = (x[:, self.numbers].nan_to_num(0.0) @ self.whitening).clamp(-CUT, CUT)
-            x = x.index_copy(1, self.place, z)
+            x = x.index_copy(1, self.place, z.to(x.dtype))  # a product in mixed precision is bfloat16
         tokens, mask = super().forward(x)  # a missing category has its vector already
         gone = (absent & self.is_number).unsqueeze(-1)
         tokens = tokens + torch.where(gone, self.missing.to(tokens.dtype), 0.0)

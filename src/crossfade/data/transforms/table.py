@@ -41,8 +41,9 @@ class TableTransform(Transform):
         """Of the standardised numbers, a missing entry at its mean, 0: (F, F)."""
         numbers = [f for f, cardinality in enumerate(self.fitted["cardinality"]) if cardinality == 0]
         x = np.nan_to_num(self.finish(prepared).numpy()[:, numbers].astype(np.float64))
-        x -= x.mean(0)
-        return (x.T @ x / max(1, len(x))).tolist()
+        rows = max(1, len(x))
+        x -= x.sum(0) / rows
+        return (x.T @ x / rows).tolist()
 
     def finish(self, prepared: Sequence[Any]) -> Tensor:
         table = np.full((len(prepared), len(self.fitted["columns"])), np.nan, dtype=np.float32)
