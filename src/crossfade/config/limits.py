@@ -44,6 +44,7 @@ LIMITS: dict[str, Limit] = {
     "heads": at_least(1),
     "hidden": at_least(1),
     "rank": at_least(1),
+    "ridge": ABOVE_ZERO,
     "experts": at_least(1),
     "top": at_least(1),
     "latents": at_least(1),
