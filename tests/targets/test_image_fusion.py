@@ -48,7 +48,9 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
         "structure": (((1 - ssim(fused, truth[:, 0])) ** 2 + (1 - ssim(fused, truth[:, 1])) ** 2) / 2).sqrt(),
         "edges": 1 - edge_transfer(fused, truth),
         "intensity": (fused - truth.max(1).values).abs().mean((1, 2)),
-        "texture": (steepness(fused) - torch.maximum(steepness(truth[:, 0]), steepness(truth[:, 1]))).abs().mean((1, 2)),
+        "texture": (steepness(fused) - torch.maximum(steepness(truth[:, 0]), steepness(truth[:, 1])))
+        .abs()
+        .mean((1, 2)),
     }
     weights = {"structure": 0.7, "edges": 0.2, "intensity": 1.5, "texture": 2.5}
     wanted = sum(weights[name] * term.mean() for name, term in terms.items())
