@@ -24,6 +24,7 @@ SMALL = (
     "data.batch_size=8",
     "trainer.epochs=3",
     "singles=false",
+    "patterns=false",
 )
 
 
@@ -68,7 +69,9 @@ def config(manifest: Path, *settings: str) -> RunConfig:
 
 def child(code: str, *arguments: str, threads: int = 1, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own, with tests/ importable."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": str(threads)}
+    here = Path(__file__).parent
+    path = os.pathsep.join(map(str, (here, here.parent / "src")))
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], env=env, capture_output=True, text=True, timeout=timeout, check=False
     )

@@ -11,6 +11,7 @@ from crossfade.compare import compare
 from crossfade.config import compose
 from crossfade.errors import UserError
 from crossfade.runs import RunFolder
+from crossfade.summary import resamples_table
 
 MAIN = "diagnosis/balanced_accuracy"
 
@@ -67,6 +68,21 @@ def test_seeds_are_repeats_and_compared_in_pairs(tmp_path, capsys):
     assert "3 seeds" in said
     assert "beats weighted" in said
     assert "Only 3 repeats" in said
+
+
+@pytest.mark.parametrize(("gain", "says"), [(0.05, "beats sum"), (0.0, "is not distinguishable from sum")])
+def test_a_metric_of_all_samples_together_is_compared_by_the_runs_draws(tmp_path, capsys, gain, says):
+    rng = np.random.default_rng(0)
+    common, own = rng.normal(0, 0.2, 1001), rng.normal(0, 0.01, 1001)  # alone either is as good as .2 allows
+    for name, value, drawn in (("concat", 0.7 + gain, 0.7 + gain + common + own), ("sum", 0.7, 0.7 + common)):
+        folder = RunFolder(finished(tmp_path / name, value, f"fusion={name}", "task.targets=[findings]"))
+        main = {"findings/f1": value}
+        summary = folder.summary() | {"metrics": main, "main": "findings/f1", "higher_is_better": True}
+        folder.write_summary(summary)
+        folder.write_table("resamples_findings", resamples_table("f1", np.r_[value, drawn[1:]]))
+    found = compare([tmp_path])
+    assert found["comparisons"][0]["difference"] == pytest.approx(gain)
+    assert says in " ".join(capsys.readouterr().out.split())
 
 
 def test_other_test_samples_are_refused(tmp_path):

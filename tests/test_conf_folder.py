@@ -21,9 +21,11 @@ GIVEN = {
     "fusion": ("modalities", "width", "tokens"),
     "target": ("spec", "fitted", "width"),
     "core": ("width", "length"),
+    "balance": ("model",),
+    "absence": ("modalities",),
     "source": ("modalities", "targets", "seed"),
     "logger": ("folder", "config"),
-    "data": ("source", "transforms", "targets", "seed", "folds"),
+    "data": ("source", "transforms", "targets", "seed", "folds", "absence"),
 }
 # fields of `data` that say where the source finds its files, and are no arguments of the DataModule
 ONLY_SOURCE = ("root", "manifest", "schema", "source")
@@ -52,7 +54,7 @@ PARTS = [
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, list[str]]:
-    """What a task needs that has no default."""
+    """What an option needs that has no default."""
     manifest = tmp_path / "my.csv"
     manifest.write_text("id,age,label\na,1,x\n", encoding="utf-8")
     manifest.with_suffix(".yaml").write_text(
@@ -60,7 +62,11 @@ def settings(tmp_path: Path) -> dict[str, list[str]]:
         "targets: {label: {kind: multiclass, column: label}}\n",
         encoding="utf-8",
     )
-    return {"custom": [f"data.manifest={manifest}"], "root": [f"data.root={tmp_path}"]}
+    return {
+        "custom": [f"data.manifest={manifest}"],
+        "root": [f"data.root={tmp_path}"],
+        "structured": ["absence.patterns=[[ct,note],[mri]]"],
+    }
 
 
 def chosen_task(group: str, option: str) -> str:
@@ -73,7 +79,7 @@ def chosen_task(group: str, option: str) -> str:
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=[f"{g}={o}" for g, o in OPTIONS])
 def test_every_option_composes_and_passes(group: str, option: str, settings: dict[str, list[str]]) -> None:
     task = option if group == "task" else chosen_task(group, option)
-    needed = settings.get(task, [])
+    needed = settings.get(task or option, [])
     if task and read_option("task", task)["data"].get("root") == "???":
         needed = settings["root"]
     choice = f"target.new.kind={option}" if group == "target" else f"{group}={option}"  # a target has a name

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
+from crossfade.analysis.intervals import replicates
 from crossfade.evaluate import Scored
+from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
-from crossfade.summary import main_interval
+from crossfade.summary import main_interval, main_resamples
 from crossfade.targets import make_target
 
 FITTED = {
@@ -60,3 +65,20 @@ def test_that_of_a_mean_error_is_the_normal_one():
 def test_a_larger_test_set_gives_a_narrower_one(kind):
     wide, narrow = (main_interval(*scored(kind, samples), "y") for samples in (100, 1600))
     assert narrow[1] - narrow[0] == pytest.approx((wide[1] - wide[0]) / 4, rel=0.35)
+
+
+def test_the_draws_of_a_run_are_the_same_for_two_models_and_give_its_interval():
+    target, found = scored("multilabel")
+    draws = main_resamples(SimpleNamespace(targets={"y": target}), found)["y"]
+    assert draws[0] == pytest.approx(compute_metrics(target, found.prediction["y"], found.truth["y"])["f1"])
+    assert main_interval(target, found, "y") == main_interval(target, found, "y", draws)
+    rows = []
+    replicates(lambda drawn: rows.append(drawn) or 0.0, [np.arange(len(found.ids))], np.array(found.groups), 5)
+    expected = [f1_score(found.truth["y"][r], found.prediction["y"][r] >= 0.5, average="macro") for r in rows]
+    assert draws[:6].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_means_and_confusions_need_no_draws(kind):
+    target, found = scored(kind)
+    assert main_resamples(SimpleNamespace(targets={"y": target}), found) == {}

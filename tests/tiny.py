@@ -35,7 +35,7 @@ FITTED: dict[str, dict[str, Any]] = {
     "lidar": {"length": 12, "channels": 4, "low": [-2.0, -2.0, -1.0], "high": [2.0, 2.0, 1.0]},
     "note": {"pad": 0, "vocabulary": 30, "length": 8},
     "power": {"length": 20, "channels": 2},
-    "table": {"cardinality": [0, 3]},
+    "table": {"cardinality": [0, 3], "covariance": [[1.0]]},
 }
 SMALL = {  # by kind, or by option where the kind has several
     "image": {"model": "test_vit"},

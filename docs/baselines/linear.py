@@ -1,8 +1,10 @@
-"""Logistic regression on the folds of a public set: `python docs/baselines/linear.py TASK PATH [SETTING …]`.
+"""Logistic regression on the folds of a public set: `python docs/baselines/linear.py TASK PATH [run=DIR] [SETTING …]`.
 
-TASK is room_climate, esc10, ha_intents, coffee_commands or lgg_mri, PATH its folder, a SETTING one of train.py, such as
-task.targets=[occupied]. Needs scikit-learn. The samples, groups and folds are those of `python train.py` with folds=5
-(room_climate with data.source.folds=room: folds=3) and seed 0; all training and validation samples are used.
+TASK is room_climate, esc10, ha_intents, coffee_commands, lgg_mri or covid_chestxray, PATH its folder, a SETTING one of
+train.py, such as task.targets=[occupied]. `run=DIR`: a cross-validated run of train.py on the same folds; it is held
+against "all", fold by fold (corrected resampled t-test). Needs scikit-learn. The samples, groups and folds are those of
+`python train.py` with folds=5 (room_climate with data.source.folds=room: folds=3) and seed 0; all training and
+validation samples are used.
 Inputs: a table as it is, categories as 0/1, blanks as the mean; of audio mean, sd, and both of the differences of 20
 MFCC; TF-IDF of words and word pairs; 16 × 16 pixels. Numbers are standardised by the training samples; C = 1. Every
 modality alone, then all together.
@@ -10,7 +12,9 @@ modality alone, then all together.
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 import numpy as np
 from scipy.fft import dct
@@ -20,12 +24,13 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
+from crossfade.analysis.statistics import corrected_t
 from crossfade.config import compose
 from crossfade.data.splits import make_split
 from crossfade.data.transforms.image import ImageTransform
 from crossfade.evaluate import build_data
 
-FOLDERS = {"lgg_mri": "medical"}
+FOLDERS = {"lgg_mri": "medical", "covid_chestxray": "medical"}
 
 
 def mfcc(wave: np.ndarray, rate: float) -> np.ndarray:
@@ -84,9 +89,23 @@ def balanced_accuracies(data, target: str, seed: int, shares: list[float]) -> di
     return scores
 
 
+def against(run: Path, target: str, linear: list[float]) -> str:
+    """The run's mean ± sd over folds, and its mean difference to the linear model's folds, with interval and p."""
+    folds = json.loads((run / "summary.json").read_text(encoding="utf-8"))["folds"]
+    ours = [fold["metrics"][f"{target}/balanced_accuracy"] for fold in folds]
+    share = np.mean([fold["samples"]["test"] / (fold["samples"]["train"] + fold["samples"]["val"]) for fold in folds])
+    found = corrected_t([a - b for a, b in zip(ours, linear, strict=True)], float(share))
+    each = " ".join(f"{score:.3f}" for score in ours)
+    interval = f"[{found.low:+.3f}, {found.high:+.3f}], p = {found.p:.3f}"
+    return f"{np.mean(ours):.3f} ± {np.std(ours, ddof=1):.3f}   {each}\nΔ to all {found.value:+.3f} {interval}"
+
+
 task, path, *settings = sys.argv[1:]
+runs = [Path(setting.removeprefix("run=")) for setting in settings if setting.startswith("run=")]
+settings = [setting for setting in settings if not setting.startswith("run=")]
 config = compose(f"task={FOLDERS.get(task, 'smart_home')}/{task}", f"data.root={path}", "folds=5", *settings)
-for name, each in balanced_accuracies(
-    build_data(config), config.task.targets[0], config.seed, config.data.split
-).items():
-    print(f"{name:24} {np.mean(each):.3f} ± {np.std(each, ddof=1):.3f}   {' '.join(f'{s:.2f}' for s in each)}")
+scores = balanced_accuracies(build_data(config), config.task.targets[0], config.seed, config.data.split)
+for name, each in scores.items():
+    print(f"{name:24} {np.mean(each):.3f} ± {np.std(each, ddof=1):.3f}   {' '.join(f'{s:.3f}' for s in each)}")
+for run in runs:
+    print(f"{run.name:24} {against(run, config.task.targets[0], scores['all'])}")

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.utils import instantiate
 
 from crossfade.allowed import find_class
+from crossfade.balance.base import Balance, NoBalance
 from crossfade.config import RunConfig
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
@@ -101,6 +102,15 @@ def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool =
         with seeded(config.seed, "target", name):
             targets[name] = make_target(config.target[name], fitted["targets"][name], config.width)
     return FusionModel(encoders, encoder_of, embeddings, fusion, core, targets)
+
+
+def build_balance(config: RunConfig, model: FusionModel) -> Balance:
+    """The balancing method of a run; one modality has nothing to be balanced with."""
+    if config.balance is None or len(model.modalities) == 1:
+        return NoBalance(model)
+    with seeded(config.seed, "balance"):
+        made: Balance = build(config.balance, model=model)
+    return made
 
 
 def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) -> None:

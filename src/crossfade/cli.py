@@ -34,6 +34,12 @@ def _compare(arguments: list[str]) -> None:
     main(arguments)
 
 
+def _report(arguments: list[str]) -> None:
+    from crossfade.commands.report import main
+
+    main(arguments)
+
+
 def _audit(arguments: list[str]) -> None:
     from crossfade.commands.audit import main
 
@@ -44,6 +50,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "train": (_train, "train a model, or a sweep of them with -m"),
     "evaluate": (_evaluate, "rebuild a run from its folder and score it"),
     "compare": (_compare, "compare runs or sweeps: which is best, and what cannot be told from it"),
+    "report": (_report, "write one HTML page about a run: tables, figures, mistakes, cost"),
     "audit": (_audit, "check the properties that a fusion must have"),
     "predict": (_predict, "write a run's predictions for a manifest of new samples"),
 }

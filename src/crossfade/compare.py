@@ -189,9 +189,11 @@ def _pair(a: Model, b: Model, name: str, multiclass: bool) -> tuple[Compared | N
             f"{a.label} and {b.label} share no seed and fold, so nothing can be paired. Train one with both."
         )
     if len(shared) == 1:
-        one, other = (model.repeats[shared[0]].folder.predictions("test") for model in (a, b))
+        runs = (a.repeats[shared[0]].folder, b.repeats[shared[0]].folder)
+        one, other = (run.predictions("test") for run in runs)
+        drawn = (runs[0].table(f"resamples_{target}"), runs[1].table(f"resamples_{target}"))
         try:
-            found = compare_tables(one, other, target, metric, multiclass)
+            found = compare_tables(one, other, target, metric, multiclass, drawn)
         except ValueError as error:
             where = " and ".join(str(model.repeats[shared[0]].folder.path) for model in (a, b))
             raise UserError(f"{where}: {error}. Compare runs of the same data, seed and fold.") from error

@@ -28,6 +28,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 150,
+    "svg.fonttype": "none",  # text stays text: smaller, and can be searched
 }
 
 

@@ -64,6 +64,7 @@ def build_data(
         folds=config.folds,
         on_error=d.on_error,
         memory_gb=d.memory_gb,
+        absence=build(config.absence, modalities=tuple(specs)) if config.absence else None,
     )
 
 

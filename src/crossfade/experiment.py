@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crossfade.analysis.absence import score_patterns, summary_of, write_absence
+from crossfade.analysis.shapley import write_shares
 from crossfade.build import check_encoders
+from crossfade.certainty import write_certainty
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
 from crossfade.evaluate import build_data, device_of, reopen_model, score, write_predictions
 from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
-from crossfade.summary import summarise
+from crossfade.summary import main_resamples, resamples_table, summarise
 from crossfade.training import train
 
 log = logging.getLogger("crossfade")
@@ -104,7 +107,18 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
     scored = score(model, data, "test", device_of(config))
     write_predictions(folder, "test", model, scored)
     draw_targets(folder, model, data, scored)
-    return summarise(config, model, data, scored) | {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    resamples = main_resamples(model, scored)
+    for name, values in resamples.items():
+        folder.write_table(f"resamples_{name}", resamples_table(str(model.targets[name].main), values))
+    summary = summarise(config, model, data, scored, resamples)
+    summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    if config.patterns and len(model.modalities) > 1:
+        found = score_patterns(model, data, "test", device_of(config))
+        write_absence(folder, found)
+        summary["absence"] = summary_of(found)
+        summary["shapley"] = write_shares(folder, found, scored.ids, scored.groups)
+        summary["certainty"] = write_certainty(folder, model, data, found, device_of(config))
+    return summary
 
 
 def single_config(config: RunConfig, name: str) -> RunConfig:

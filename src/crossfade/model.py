@@ -69,7 +69,15 @@ class FusionModel(nn.Module):
         presence: Tensor,
         features: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     ) -> dict[str, Tensor]:
-        fused = self.fusion(*self.embed(inputs, presence, features))
+        return self.decide(*self.embed(inputs, presence, features))
+
+    def decide(self, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Fusion, core and heads: normalised tokens (B, M, K, D), zeros where absent, mask (B, M, K) → outputs.
+
+        With fewer modalities in the mask than `embed` gave, and zeros in their place, it is what the model would say
+        had these been absent: one encoding serves every presence pattern.
+        """
+        fused = self.fusion(tokens, mask)
         samples, branches = fused.weight.shape
         mixing = self.fusion.mixing
         representation = self.core(fused.tokens.flatten(0, 1), fused.mask.flatten(0, 1))

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from crossfade.balance.base import Balance, NoBalance, total_loss
 from crossfade.batch import Batch
 from crossfade.config import OptimConfig
 from crossfade.errors import Failure
@@ -30,11 +31,20 @@ class FusionModule(pl.LightningModule):
     Raises Failure when the loss is not finite, naming the step, the samples and the last good checkpoint.
     """
 
-    def __init__(self, model: FusionModel, optim: OptimConfig, steps: int, seed: int, compile: bool = False) -> None:
+    def __init__(
+        self,
+        model: FusionModel,
+        optim: OptimConfig,
+        steps: int,
+        seed: int,
+        compile: bool = False,
+        balance: Balance | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
-        # in a tuple, so that it is no submodule: its parameters would stand in every checkpoint a second time
-        self._run = (torch.compile(model) if compile else model,)
+        self.balance = balance or NoBalance(model)
+        self._embed = torch.compile(model.embed) if compile else model.embed
+        self._decide = torch.compile(model.decide) if compile else model.decide
         self.optim, self.steps, self.seed = optim, steps, seed
         self._losses: list[Tensor] = []
         self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {}
@@ -46,21 +56,19 @@ class FusionModule(pl.LightningModule):
         return found
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return self._run[0](batch.inputs, batch.presence, batch.features)
+        return self._decide(*self._embed(batch.inputs, batch.presence, batch.features))
 
     def loss(self, outputs: dict[str, Tensor], batch: Batch) -> Tensor:
         """Σ_t w_t·L_t over the targets."""
-        total = torch.zeros((), device=batch.presence.device)
-        for name, output in outputs.items():
-            target = self.target(name)
-            total = total + target.spec.weight * target.loss(output, batch.truth[name])
-        return total
+        return total_loss(self.model, outputs, batch.truth)
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(derived(self.seed, "epoch", self.current_epoch, self.global_rank))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        loss = self.loss(self(batch), batch)
+        tokens, mask = self.balance.hide(*self._embed(batch.inputs, batch.presence, batch.features))
+        loss = self.loss(self._decide(tokens, mask), batch)
+        loss = self.balance.objective(loss, self.model, tokens, mask, batch.truth)
         if not torch.isfinite(loss):
             raise Failure(self._diverged(loss, batch))
         self._losses.append(loss.detach())
@@ -84,8 +92,13 @@ class FusionModule(pl.LightningModule):
         self.log("train/loss", self.epoch_loss, sync_dist=True)
         self._losses.clear()
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.balance.adjust(self.model)
+
     def validation_step(self, batch: Batch, index: int) -> None:
-        for name, output in self(batch).items():
+        tokens, mask = self._embed(batch.inputs, batch.presence, batch.features)
+        self.balance.validated(self.model, tokens, mask, batch.truth)
+        for name, output in self._decide(tokens, mask).items():
             self._seen.setdefault(name, []).append((output, batch.truth[name]))
 
     def on_validation_epoch_end(self) -> None:
@@ -98,12 +111,13 @@ class FusionModule(pl.LightningModule):
             self.log_dict({f"val/{name}/{metric}": value for metric, value in metrics.items()})
         self.log("val/loss", loss)
         self._seen.clear()
+        self.balance.epoch_ended(self.current_epoch)
 
     def configure_optimizers(self) -> Any:
         # sharded parameters need the plain kernel, and Lightning refuses to clip for the fused one in mixed precision
         sharded = "FSDP" in type(self.trainer.strategy).__name__
         fused = self.trainer.precision in ("32-true", "64-true") and not sharded
-        optimizer = make_optimizer(self.model, self.optim, fused)
+        optimizer = make_optimizer(self.model, self.optim, fused, self.balance)
         schedule = make_schedule(optimizer, self.optim, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 import torch
 from torch import nn
@@ -16,16 +17,16 @@ from crossfade.model import FusionModel
 DECAYED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, PerModality)
 
 
-def parameter_groups(model: FusionModel, optim: OptimConfig) -> list[dict[str, object]]:
-    """Four groups at most: {new, pretrained} × {decayed, not}.
+def parameter_groups(model: FusionModel, optim: OptimConfig, *others: nn.Module) -> list[dict[str, object]]:
+    """Four groups at most, of the model and what is trained beside it: {new, pretrained} × {decayed, not}.
 
     Weight decay acts on the matrices of linear and convolution layers, not on norms, biases and embeddings.
     Encoders that start from given weights learn at `pretrained_lr`.
     """
-    decayed = {id(m.weight) for m in model.modules() if isinstance(m, DECAYED)}
+    decayed = {id(m.weight) for part in (model, *others) for m in part.modules() if isinstance(m, DECAYED)}
     given = {id(p) for e in model.encoders.values() if e.pretrained for p in e.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in model.parameters():
+    for parameter in chain(*(part.parameters() for part in (model, *others))):
         if parameter.requires_grad:
             groups.setdefault((id(parameter) in given, id(parameter) in decayed), []).append(parameter)
     return [
@@ -38,9 +39,9 @@ def parameter_groups(model: FusionModel, optim: OptimConfig) -> list[dict[str, o
     ]
 
 
-def make_optimizer(model: FusionModel, optim: OptimConfig, fused: bool) -> AdamW:
+def make_optimizer(model: FusionModel, optim: OptimConfig, fused: bool, *others: nn.Module) -> AdamW:
     """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2); the fused kernel is a quarter quicker."""
-    return AdamW(parameter_groups(model, optim), betas=(optim.betas[0], optim.betas[1]), fused=fused)
+    return AdamW(parameter_groups(model, optim, *others), betas=(optim.betas[0], optim.betas[1]), fused=fused)
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float, schedule: str) -> float:

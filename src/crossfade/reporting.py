@@ -8,43 +8,21 @@ from typing import Any
 
 from rich.console import Console
 
-from crossfade.analysis import figures
 from crossfade.analysis.classification_report import classification_report
 from crossfade.analysis.paired import compare_tables
-from crossfade.analysis.results_table import Row, results_table, short, to_markdown
+from crossfade.analysis.results_table import Row, results_table, short, short_change, to_markdown
 from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.evaluate import Scored
 from crossfade.model import FusionModel
+from crossfade.rows import mains, rows_of
+from crossfade.run_figures import class_predictions, draw_run
 from crossfade.runs import RunFolder, write_json, write_text
-from crossfade.targets import target_class
 from crossfade.targets.base import Scene, Target
 
 console = Console()
 DRAWN = 8  # samples whose inputs a target may draw
-
-
-def rows_of(summary: Mapping[str, Any]) -> list[Row]:
-    """The table's rows: fused, each single modality, chance, Bayes bound."""
-    main = summary["main"]
-    rows = [_row(summary["fusion"], "fused", summary)]
-    rows += [_row(name, "single", single) for name, single in (summary.get("singles") or {}).items()]
-    rows += [Row(name, "reference", _known(values), {}) for name, values in (summary.get("references") or {}).items()]
-    rows.append(Row("chance", "chance", _known(summary["chance"]), {}))
-    if summary.get("bound"):
-        bound = summary["bound"]
-        rows.append(Row("Bayes bound", "bound", {main: bound["value"]}, {main: (bound["low"], bound["high"])}))
-    return rows
-
-
-def _row(label: str, role: Any, summary: Mapping[str, Any]) -> Row:
-    intervals = {main: tuple(ends) for main, ends in (summary.get("intervals") or {}).items() if ends}
-    return Row(label, role, _known(summary["metrics"]), intervals)
-
-
-def _known(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], quiet: bool = False) -> None:
@@ -52,7 +30,8 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
     rows = rows_of(summary)
     title = f"{summary['task']} · {summary['samples']['test']} test samples"
     write_text(folder.path / "results.md", _markdown(config, summary, rows))
-    _draw(config, folder, summary, rows)
+    draw_run(config, folder, summary, folder.figures)
+    _write_class_reports(config, folder)
     if quiet:
         main = summary["main"]
         console.print(f"   {main} {_show(summary['metrics'][main])}  → {folder.path}")
@@ -60,8 +39,12 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
     console.print()
     _print_tables(config, summary, rows, title)
     if sentences := list(_verdicts(config, folder, summary)):
-        write_text(folder.path / "verdict.txt", "".join(f"{sentence}\n" for sentence in sentences))
+        write_text(folder.verdict_file, "".join(f"{sentence}\n" for sentence in sentences))
         console.print("\n".join(sentences))
+    for sentence in _absences(config, summary):
+        console.print(sentence, highlight=False)
+    for sentence in _worths(summary):
+        console.print(sentence, highlight=False)
     if isinstance(alpha := summary["alpha"], Mapping):
         console.print("α:  " + "  ".join(f"{name} {short(weight)}" for name, weight in alpha.items()), highlight=False)
     _goodbye(folder)
@@ -69,7 +52,7 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
 
 def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row], title: str) -> None:
     """One table a target, so that each fits a terminal."""
-    for name, main, better in _mains(config):
+    for name, main, better in mains(config):
         metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
         shown = [row for row in rows if main in row.values]
         console.print(results_table(shown, metrics, main, f"{name} · {title}", better))
@@ -78,33 +61,27 @@ def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row]
 def _markdown(config: RunConfig, summary: Mapping[str, Any], rows: list[Row]) -> str:
     """The same tables in Markdown, each under its target's name where there are several."""
     parts = []
-    for name, main, better in _mains(config):
+    for name, main, better in mains(config):
         metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
         table = to_markdown([row for row in rows if main in row.values], metrics, main, better)
         parts.append(f"## {name}\n\n{table}" if len(config.task.targets) > 1 else table)
     return "\n".join(parts)
 
 
-def _mains(config: RunConfig) -> Iterator[tuple[str, str, str]]:
-    """Of each target its name, its main metric, and whether "max" or "min" of it is better."""
-    for name in config.task.targets:
-        kind = target_class(config.target[name])
-        yield name, f"{name}/{kind.main}", kind.direction(kind.main)
-
-
 def _verdicts(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) -> Iterator[str]:
     """Per target the sentence that compares the fused model with the best single modality, on the same samples."""
     singles = summary.get("singles") or {}
-    for name, main, better in _mains(config):
+    for name, main, better in mains(config):
         known = {single: v for single, s in singles.items() if (v := s["metrics"][main]) is not None}
         value = summary["metrics"][main]
         if not known or value is None:
             continue
         best = (max if better == "max" else min)(known, key=lambda single: known[single])
-        fused = folder.predictions("test")
-        alone = RunFolder(folder.path / singles[best]["folder"]).predictions("test")
+        runs = (folder, RunFolder(folder.path / singles[best]["folder"]))
+        fused, alone = (run.predictions("test") for run in runs)
+        drawn = (runs[0].table(f"resamples_{name}"), runs[1].table(f"resamples_{name}"))
         metric = main.partition("/")[2]
-        found = compare_tables(fused, alone, name, metric, config.target[name].kind == "multiclass")
+        found = compare_tables(fused, alone, name, metric, config.target[name].kind == "multiclass", drawn)
         if found is None:
             continue
         of = f"{name}: " if len(config.task.targets) > 1 else ""
@@ -117,24 +94,31 @@ def _verdicts(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any]) 
         )
 
 
-def _draw(config: RunConfig, folder: RunFolder, summary: Mapping[str, Any], rows: list[Row]) -> None:
-    predictions = folder.predictions("test")
-    main = summary["main"]
-    for i, (name, metric, better) in enumerate(_mains(config)):
-        path = folder.figures / (f"comparison_{name}.png" if i else "comparison.png")
-        figures.comparison(rows, metric, path, better)
-    if folder.metrics_file.exists():
-        figures.training_curves(folder.metrics(), f"val/{main}", folder.figures / "training.png")
-    for name in config.task.targets:
-        if config.target[name].kind != "multiclass":
+def _absences(config: RunConfig, summary: Mapping[str, Any]) -> Iterator[str]:
+    """Per target how much worse the main metric is with one modality taken away, the most missed first."""
+    for name, main, better in mains(config):
+        found = (summary.get("absence") or {}).get(main)
+        if found is None:
             continue
-        known = predictions[predictions[f"{name}.truth"].notna()]
-        columns = [c for c in map(str, known) if c.startswith(f"{name}.p(")]
-        classes = [c[len(name) + 3 : -1] for c in columns]
-        truth = known[f"{name}.truth"].astype(str).to_numpy()
-        predicted = known[f"{name}.predicted"].astype(str).to_numpy()
-        figures.confusion_matrix(truth, predicted, classes, folder.figures / f"confusion_{name}.png")
-        figures.reliability(known[columns].to_numpy(), truth, classes, folder.figures / f"reliability_{name}.png")
+        of = f"{name}, without" if len(config.task.targets) > 1 else "Without"
+        sign = -1 if better == "max" else 1
+        worst = sorted(found["drop"].items(), key=lambda item: -item[1])
+        yield f"{of}: " + "  ".join(f"{modality} {short_change(sign * drop)}" for modality, drop in worst)
+
+
+def _worths(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Per target each modality's Shapley value, the largest first."""
+    found = summary.get("shapley") or {}
+    for name, shares in found.items():
+        of = f"{name}, worth" if len(found) > 1 else "Worth"
+        values = sorted(shares["values"].items(), key=lambda item: -item[1]["value"])
+        each = (f"{m} {short(v['value'])}" for m, v in values)
+        yield f"{of} (Shapley, {shares['of']}): " + "  ".join(each)
+
+
+def _write_class_reports(config: RunConfig, folder: RunFolder) -> None:
+    """report_<target>.txt and .json: precision, recall and F1 of every class."""
+    for name, (truth, predicted, _, classes) in class_predictions(config, folder).items():
         report = classification_report(truth, predicted, classes)
         write_text(folder.path / f"report_{name}.txt", report.text)
         write_json(folder.path / f"report_{name}.json", report.values)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from torch import Tensor
 
-from crossfade.analysis.intervals import bootstrap, confusion_interval
+from crossfade.analysis.intervals import bootstrap, confusion_interval, percentile_interval, replicates
 from crossfade.config import RunConfig
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluate import Scored
@@ -18,8 +20,17 @@ from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
 
 
-def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: Scored) -> dict[str, Any]:
-    """Plain data: metrics, each target's main one with its interval over test groups, chance, Bayes bound, sizes."""
+def summarise(
+    config: RunConfig,
+    model: FusionModel,
+    data: DataModule,
+    scored: Scored,
+    resamples: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """Plain data: metrics, each target's main one with its interval over test groups, chance, Bayes bound, sizes.
+
+    `resamples` is of `main_resamples`.
+    """
     first = config.task.targets[0]
     target = model.targets[first]
     assert isinstance(target, Target)
@@ -29,7 +40,7 @@ def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: S
     for name, other in model.targets.items():
         assert isinstance(other, Target)
         truth = scored.truth[name]
-        intervals[f"{name}/{other.main}"] = main_interval(other, scored, name)
+        intervals[f"{name}/{other.main}"] = main_interval(other, scored, name, resamples.get(name))
         chance |= _named(name, compute_metrics(other, other.chance(truth), truth))
         for rule, prediction in other.references(truth).items():
             found = _named(name, compute_metrics(other, prediction, truth))
@@ -58,11 +69,39 @@ def summarise(config: RunConfig, model: FusionModel, data: DataModule, scored: S
     }
 
 
-def main_interval(target: Target, scored: Scored, name: str) -> list[float] | None:
-    """95 % interval of the main metric over the test groups; None where it is defined in too few resamples."""
-    known = target.known(scored.truth[name])
-    truth, prediction = target.measurable(scored.truth[name][known]), scored.prediction[name][known]
-    groups = np.asarray(scored.groups)[known.numpy()]
+def main_resamples(model: FusionModel, scored: Scored) -> dict[str, np.ndarray]:
+    """By target, `replicates` of the main metric over the test groups, where it is no mean over the samples.
+
+    A model's own interval is theirs, and the difference of two models that of theirs (`paired.resampled_difference`).
+    """
+    found = {}
+    for name, target in model.targets.items():
+        assert isinstance(target, Target)
+        values = _replicates(target, scored, name)
+        if values is not None:
+            found[name] = values
+    return found
+
+
+def resamples_table(metric: str, values: np.ndarray) -> pd.DataFrame:
+    """`replicates` as a table: draw 0 are the test samples themselves."""
+    return pd.DataFrame({"draw": np.arange(len(values)), metric: values})
+
+
+def _replicates(target: Target, scored: Scored, name: str) -> np.ndarray | None:
+    truth, prediction, groups = _known(target, scored, name)
+    if isinstance(target, MultiClass) or not len(truth) or target.per_sample(prediction, truth) is not None:
+        return None
+    value = target.resampled(prediction, truth)
+    return replicates(value, [np.arange(len(truth))], groups, resamples=target.resamples)
+
+
+def main_interval(target: Target, scored: Scored, name: str, resamples: np.ndarray | None = None) -> list[float] | None:
+    """95 % interval of the main metric over the test groups; None where it is defined in too few resamples.
+
+    `resamples`: of `main_resamples`, where the caller has them.
+    """
+    truth, prediction, groups = _known(target, scored, name)
     if isinstance(target, MultiClass):
         classes = len(target.classes)
         found = confusion_interval(truth.numpy(), prediction.argmax(1).numpy(), groups, classes, target.main)
@@ -70,14 +109,22 @@ def main_interval(target: Target, scored: Scored, name: str) -> list[float] | No
     each = target.per_sample(prediction, truth)
     try:
         if each is None:
-            value = target.resampled(prediction, truth)
-            found = bootstrap(value, [np.arange(len(truth))], groups, resamples=target.resamples)
+            values = _replicates(target, scored, name) if resamples is None else resamples
+            assert values is not None
+            found = percentile_interval(values)
         else:
             counts = ~each.isnan().numpy()
             found = bootstrap(np.mean, [each.double().numpy()[counts]], groups[counts])
     except ValueError:
         return None
     return [found.low, found.high]
+
+
+def _known(target: Target, scored: Scored, name: str) -> tuple[Tensor, Tensor, np.ndarray]:
+    """Truth, prediction and group of the samples whose truth is known."""
+    known = target.known(scored.truth[name])
+    groups = np.asarray(scored.groups)[known.numpy()]
+    return target.measurable(scored.truth[name][known]), scored.prediction[name][known], groups
 
 
 def _named(target: str, metrics: Mapping[str, float]) -> dict[str, float]:

@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from crossfade.build import build, build_model
+from crossfade.build import build, build_balance, build_model
 from crossfade.checkpoint import AtomicCheckpointIO, clean
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
@@ -84,7 +84,8 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     quiet()
     clean(folder.checkpoints)
     model = build_model(config, data.fitted)
-    module = FusionModule(model, config.optim, optimizer_steps(config, data), config.seed, config.trainer.compile)
+    steps = optimizer_steps(config, data)
+    module = FusionModule(model, config.optim, steps, config.seed, config.trainer.compile, build_balance(config, model))
     last = folder.checkpoints / "last.ckpt"
     compute_features(model, data.samples, data.split["train"], data.split["val"], data.batch_size)
     trainer = make_trainer(config, folder, label)

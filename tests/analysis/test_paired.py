@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from crossfade.analysis.paired import compare_tables, mean_difference
+from crossfade.analysis.intervals import replicates
+from crossfade.analysis.paired import compare_tables, mean_difference, resampled_difference
 from crossfade.analysis.statistics import Compared
 from crossfade.analysis.verdict import caution, verdict
 
@@ -74,6 +76,46 @@ def test_the_interval_of_a_mean_is_the_normal_one_over_groups():
     assert mean_difference(a, a, groups) == (0, 0, 0, 1)
     a[:2] = np.nan
     assert mean_difference(a, b, groups).value == pytest.approx(np.nanmean(a - b))
+
+
+def test_any_metric_is_compared_by_its_values_in_the_same_draws():
+    a, b = table(2.0), table(0.7, seed=2)
+    groups = a["group"].to_numpy()
+    drawn = [replicates(lambda x: x.mean(), [t["y.mae"].to_numpy()], groups, resamples=4000) for t in (a, b)]
+    found, of_means = (
+        resampled_difference(*drawn),
+        mean_difference(a["y.mae"].to_numpy(), b["y.mae"].to_numpy(), groups),
+    )
+    assert found.value == pytest.approx(of_means.value)
+    width = of_means.high - of_means.low
+    assert (found.low, found.high) == pytest.approx((of_means.low, of_means.high), abs=0.06 * width)
+    tables = tuple(pd.DataFrame({"draw": range(4001), "f1": values}) for values in drawn)
+    assert compare_tables(a, b, "y", "f1", multiclass=False, resamples=tables) == found
+    assert compare_tables(a, b, "y", "f1", multiclass=False, resamples=(tables[0], None)) is None
+    with pytest.raises(ValueError, match="not grouped alike"):
+        compare_tables(a, b.assign(group="g"), "y", "f1", multiclass=False, resamples=tables)
+
+
+def test_the_level_of_resampled_differences_by_hand():
+    a = np.array([0.5, *[0.6] * 97, *[0.2] * 2])  # 99 draws, two on the other side of 0.4
+    assert resampled_difference(a, np.full(100, 0.4)).p == pytest.approx(2 * 3 / 100)
+    assert resampled_difference(a, np.full(100, 0.1)).p == pytest.approx(2 * 1 / 100)
+    assert resampled_difference(np.full(100, 0.4), a).p == pytest.approx(2 * 3 / 100)
+    assert resampled_difference(a, a) == (0, 0, 0, 1)
+    undefined = np.where(np.arange(100) % 2, math.nan, a)
+    assert resampled_difference(undefined, np.full(100, 0.4)).value == pytest.approx(0.1)
+    assert math.isnan(resampled_difference(undefined, np.full(100, 0.4)).p)
+    with pytest.raises(ValueError, match="99 and 49 times"):
+        resampled_difference(a, a[:50])
+
+
+def test_its_p_is_that_of_a_normal_difference():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(0.1, 1, 500), np.zeros(500)
+    a += 0.09 - a.mean()
+    drawn = [replicates(np.mean, [x], np.arange(500), resamples=4000) for x in (a, b)]
+    expected = 2 * stats.norm.sf(0.09 / (a.std() / math.sqrt(500)))
+    assert resampled_difference(*drawn).p == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize(("better", "word"), [("max", "beats"), ("min", "is worse than")])

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from crossfade.core.base import Representation
 from crossfade.specs import ModalitySpec, TargetSpec
 from crossfade.targets import make_target, target_class
 from crossfade.targets.base import Scene
-from crossfade.targets.birdseye import BirdsEyeHead, gathered, pack
+from crossfade.targets.birdseye import BirdsEyeHead, between, gathered, pack
 from target_samples import samples_of
 
 KINDS = ("detection", "plan", "trajectories")
@@ -46,6 +47,21 @@ def test_gathered_reads_the_cell_row_by_row():
     found = gathered(raster, torch.tensor([[0, 7], [15, 4]]))
     assert torch.equal(found[0, 1], raster[0, :, 1, 3])
     assert torch.equal(found[1, 0], raster[1, :, 3, 3])
+
+
+def test_between_is_linear_interpolation_with_the_edge_going_on():
+    rng = np.random.default_rng(0)
+    raster, place = rng.normal(size=(2, 3, 5, 5)), rng.uniform(0, 5, (2, 40, 2))
+    found = between(torch.from_numpy(raster), torch.from_numpy(place))
+    expected = [
+        [map_coordinates(channel, (where - 0.5).T, order=1, mode="nearest") for channel in sample]
+        for sample, where in zip(raster, place, strict=True)
+    ]
+    np.testing.assert_allclose(found.numpy(), np.swapaxes(expected, 1, 2), atol=1e-12)
+    one_cell = torch.ones(1, 2, 1, 1)
+    assert between(one_cell, torch.tensor([[[0.3, 0.9]]])).tolist() == [[[1.0, 1.0]]]
+    middles = torch.tensor([[[0.5, 0.5], [2.5, 4.5]]]).double()
+    assert torch.equal(between(torch.from_numpy(raster[:1]), middles)[0, 1], torch.from_numpy(raster[0, :, 2, 4]))
 
 
 def test_a_token_reaches_its_own_cells_and_their_neighbours():

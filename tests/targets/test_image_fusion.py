@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 from PIL import Image
 
@@ -30,6 +31,16 @@ def encoded(truths):
     return ImageFusion.encode(SPEC, {"sources": ["ct", "mri"]}, truths)
 
 
+def steepness(image):
+    """Length of Sobel's gradient, the border repeated, over the sum of a kernel's positive weights, twice."""
+    found = []
+    for one in image.detach().numpy().astype(np.float64):
+        padded = np.pad(one, 1, mode="edge")
+        x, y = scipy.ndimage.sobel(padded, 1)[1:-1, 1:-1], scipy.ndimage.sobel(padded, 0)[1:-1, 1:-1]
+        found.append(np.hypot(x, y) / 8)
+    return torch.from_numpy(np.stack(found)).float()
+
+
 def test_the_loss_is_the_weighted_sum_of_its_terms():
     output, truth = torch.randn(3, 16, 16), encoded(TRUTHS)
     fused = output.sigmoid()
@@ -37,8 +48,11 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
         "structure": (((1 - ssim(fused, truth[:, 0])) ** 2 + (1 - ssim(fused, truth[:, 1])) ** 2) / 2).sqrt(),
         "edges": 1 - edge_transfer(fused, truth),
         "intensity": (fused - truth.max(1).values).abs().mean((1, 2)),
+        "texture": (steepness(fused) - torch.maximum(steepness(truth[:, 0]), steepness(truth[:, 1])))
+        .abs()
+        .mean((1, 2)),
     }
-    weights = {"structure": 0.7, "edges": 0.2, "intensity": 1.5}
+    weights = {"structure": 0.7, "edges": 0.2, "intensity": 1.5, "texture": 2.5}
     wanted = sum(weights[name] * term.mean() for name, term in terms.items())
     torch.testing.assert_close(target(**weights).loss(output, truth), wanted)
     for name, term in terms.items():

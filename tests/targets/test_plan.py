@@ -300,3 +300,24 @@ def test_faults_of_the_truth_are_named(truth, says):
 def test_too_few_paths_are_an_error():
     with pytest.raises(UserError, match="fewer than two known paths"):
         Plan.fit(spec(), [drive(), None])
+
+
+@pytest.mark.parametrize("modalities", [1, 2])
+def test_with_a_grid_the_plan_reads_what_is_where(modalities):
+    shuffled = torch.tensor([2, 0, 3, 1])
+    tokens = torch.randn(3, modalities * 4, 8)
+    moved = tokens.unflatten(1, (modalities, 4))[:, :, shuffled].flatten(1, 2)
+    mask = torch.ones(3, modalities * 4, dtype=torch.bool)
+    blind, placed = target(), target(grid=2)
+    for of, differs in ((blind, False), (placed, True)):
+        with torch.no_grad():
+            one, other = (of(Representation(tokens.mean(1), x, mask)) for x in (tokens, moved))
+        assert (not torch.allclose(one, other, atol=1e-5)) == differs
+
+
+def test_a_hidden_modality_does_not_move_the_plan_of_a_grid():
+    of, tokens, mask = target(grid=2), torch.randn(2, 8, 8), torch.ones(2, 8, dtype=torch.bool)
+    mask[:, 4:] = False
+    other = torch.cat([tokens[:, :4], torch.randn(2, 4, 8)], 1)
+    one, same = (of(Representation(tokens[:, :4].mean(1), x, mask)) for x in (tokens, other))
+    torch.testing.assert_close(one, same)

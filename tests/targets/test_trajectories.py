@@ -25,9 +25,9 @@ def agents(*ways):
     return np.array(ways, dtype=np.float32).reshape(-1, 4, 2)
 
 
-CAR = [[20.5, 3.0], [22.5, 3.0], [24.5, 3.0], [26.5, 3.0]]
-WALKER = [[8.0, -6.0], [8.0, -5.0], [8.0, -4.0], [8.0, -3.0]]
-LOST = [[10.0, 5.0], [11.0, 5.0], [NAN, NAN], [NAN, NAN]]
+CAR = [[22.0, 2.0], [24.0, 2.0], [26.0, 2.0], [28.0, 2.0]]  # all three in the middle of a cell
+WALKER = [[6.0, -6.0], [6.0, -5.0], [6.0, -4.0], [6.0, -3.0]]
+LOST = [[10.0, 6.0], [11.0, 6.0], [NAN, NAN], [NAN, NAN]]
 
 
 def target(*truths, **fields):
@@ -65,7 +65,7 @@ def test_metrics_are_means_over_agents_at_the_cells_where_they_are():
     of = target()
     truth = encoded(of, agents(CAR, WALKER), agents(), agents(CAR), None)
     moves = [[[2.0, 0], [4, 0], [6, 0]], [[0, 0], [0, 0], [0, 0]]]
-    # row (32 − 20.5)/4 and column (16 − 3)/4 on 8 × 8 cells of 4 m
+    # row (32 − 22)/4 and column (16 − 2)/4 on 8 × 8 cells of 4 m
     prediction = raster(of, 4, c2_3=(moves, [0.3, 0.7]))
     ours = compute_metrics(of, prediction, truth)
     # both cars are met by the first mode, the likelier one stands still (4 m); the walker stands still (2 m, 3 m)
@@ -118,6 +118,18 @@ def test_only_the_nearest_mode_learns_and_is_named():
         assert not grad[1 - best].any()
     assert loss.item() == pytest.approx(np.mean(expected), rel=1e-5)
     assert not output.grad[0, :, 0, 0].any()
+
+
+def test_between_two_middles_an_agent_takes_of_both():
+    of = target()
+    far, near = [[[4.0, 0], [8, 0], [12, 0]]] * 2, [[[0.0, 0], [0, 0], [0, 0]]] * 2
+    prediction = raster(of, 1, c2_3=(far, [1.0, 0.0]), c3_3=(near, [0.2, 0.8]))
+    between = np.array(CAR) - [1.0, 0.0]  # a quarter of the way to the cell behind
+    truth = encoded(of, agents(between))
+    moves, probability = of._of_agents(prediction, truth)
+    assert moves[0, 0, 0, :, 0].tolist() == pytest.approx([3.0, 6.0, 9.0])
+    assert probability[0, 0].tolist() == pytest.approx([0.8, 0.2])
+    assert compute_metrics(of, prediction, truth)["min_ade"] == pytest.approx((1 + 2 + 3) / 3)
 
 
 def test_scale_prediction_and_chance():

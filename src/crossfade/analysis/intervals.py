@@ -93,17 +93,40 @@ def bootstrap(
     Resamples in which the metric is not defined (NaN, such as AUROC of one class) are left out. Raises ValueError
     where that leaves fewer than half of them.
     """
+    values = replicates(metric, arrays, groups, resamples, seed)
+    return percentile_interval(values, level)
+
+
+def replicates(
+    metric: Callable[..., float],
+    arrays: Sequence[np.ndarray],
+    groups: np.ndarray,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> np.ndarray:
+    """metric(*arrays) of the samples themselves, then of each resample of whole groups: (1 + resamples,).
+
+    The draws depend on `groups` and `seed` alone: two models on the same samples have the same, and their replicates
+    are paired.
+    """
     group = _numbered(groups)
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     rng = np.random.default_rng(seed)
-    values = np.empty(resamples)
-    for i in range(resamples):
+    values = np.empty(1 + resamples)
+    values[0] = metric(*arrays)
+    for i in range(1, 1 + resamples):
         rows = np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
         values[i] = metric(*(array[rows] for array in arrays))
-    defined = values[~np.isnan(values)]
-    if 2 * len(defined) < resamples:
-        raise ValueError(f"The metric is defined in {len(defined)} of {resamples} resamples: too few for an interval")
-    return Interval(float(metric(*arrays)), *_ends(defined, level))
+    return values
+
+
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """The interval of `replicates`. Raises ValueError where the metric is NaN in more than half of the resamples."""
+    drawn = values[1:]
+    defined = drawn[~np.isnan(drawn)]
+    if 2 * len(defined) < len(drawn):
+        raise ValueError(f"The metric is defined in {len(defined)} of {len(drawn)} resamples: too few for an interval")
+    return Interval(float(values[0]), *_ends(defined, level))
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -12,15 +14,28 @@ from crossfade.analysis.statistics import Compared, delong
 RESAMPLES = 2000
 
 
-def compare_tables(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str, multiclass: bool) -> Compared | None:
+def compare_tables(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    target: str,
+    metric: str,
+    multiclass: bool,
+    resamples: tuple[pd.DataFrame | None, pd.DataFrame | None] = (None, None),
+) -> Compared | None:
     """metric(a) − metric(b) over the samples whose truth is known; None where no paired test of this metric is at hand.
 
     Metrics of a confusion matrix and means over samples (a column "<target>.<metric>" of the table) by bootstrap and
-    permutation over groups; AUROC of two classes by DeLong's test. Raises ValueError where the tables do not hold the
-    same samples.
+    permutation over groups; AUROC of two classes by DeLong's test; any other (mean average precision, F1 of several
+    labels, an alarm's AUROC) from both models' values in the same bootstrap draws, a run's table "resamples_<target>".
+    Raises ValueError where the tables do not hold the same samples, groups or draws.
     """
     if list(a["id"]) != list(b["id"]):
         raise ValueError("the two were not tested on the same samples")
+    drawn_a, drawn_b = resamples
+    if drawn_a is not None and drawn_b is not None and metric in drawn_a and metric in drawn_b:
+        if list(a["group"]) != list(b["group"]):
+            raise ValueError("the samples of the two are not grouped alike")
+        return resampled_difference(drawn_a[metric].to_numpy(float), drawn_b[metric].to_numpy(float))
     column = f"{target}.{metric}"
     if multiclass and metric in METRICS:
         return _confusions(a, b, target, metric)
@@ -29,6 +44,28 @@ def compare_tables(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str, m
     if column in a and column in b:
         return mean_difference(a[column].to_numpy(float), b[column].to_numpy(float), a["group"].astype(str).to_numpy())
     return None
+
+
+def resampled_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Compared:
+    """metric(a) − metric(b) from the `intervals.replicates` (1 + R,) of both, made of the same draws.
+
+    Percentile interval of the differences Δ*, and the achieved significance level of a test that turns it round
+    (Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 15.4), of both sides and never 0:
+
+        p = min(1, 2·(1 + min(#{Δ* ≤ 0}, #{Δ* ≥ 0}))/(1 + R))
+
+    Draws in which either is NaN do not count; all of it is NaN where that leaves fewer than half. Raises ValueError
+    where R differs.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"the two were resampled differently, {len(a) - 1} and {len(b) - 1} times")
+    drawn = (a - b)[1:]
+    drawn = drawn[~np.isnan(drawn)]
+    if 2 * len(drawn) < len(a) - 1:
+        return Compared(float(a[0] - b[0]), math.nan, math.nan, math.nan)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    fewer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return Compared(float(a[0] - b[0]), float(low), float(high), min(1.0, 2 * (1 + fewer) / (1 + len(drawn))))
 
 
 def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str) -> Compared:

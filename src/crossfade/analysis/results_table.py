@@ -38,34 +38,32 @@ def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title:
     notes = ["* best single modality"] * (best is not None)
     notes += ["[95 % interval over test groups]"] * any(main in row.interval for row in rows)
     table.caption, table.caption_justify = escape("; ".join(notes)), "left"
-    order = _ordered(metrics, main)
+    order = ordered(metrics, main)
     widths = _widths(rows, order, main)
-    needed = 2 + max(len(_label(row, best)) for row in rows) + sum(2 + width for width in widths) + 1
+    needed = 2 + max(len(label_of(row, best)) for row in rows) + sum(2 + width for width in widths) + 1
     if len(metrics) > ABREAST or (len(rows) < len(metrics) and needed > COLUMNS):
         return _tall(table, rows, metrics, main, best)
     for metric, width in zip(order, widths, strict=True):
         table.add_column("\n".join(textwrap.wrap(_short_heading(metric), width)), justify="right", no_wrap=True)
     for row in rows:
         style = STYLES.get(row.role, "")
-        cells = [_cell(row, metric, metric == main) for metric in order]
-        table.add_row(_label(row, best), *cells, style=style, end_section=row.role == "fused")
+        cells = [cell(row, metric, metric == main) for metric in order]
+        table.add_row(label_of(row, best), *cells, style=style, end_section=row.role == "fused")
     return table
 
 
 def _widths(rows: Sequence[Row], metrics: Sequence[str], main: str) -> list[int]:
     """Characters that each metric's column needs: of its widest cell, and of the longest word of its heading."""
-    return [
-        max(*(len(_cell(row, m, m == main)) for row in rows), *map(len, _short_heading(m).split())) for m in metrics
-    ]
+    return [max(*(len(cell(row, m, m == main)) for row in rows), *map(len, _short_heading(m).split())) for m in metrics]
 
 
 def _tall(table: Table, rows: Sequence[Row], metrics: Sequence[str], main: str, best: Row | None) -> Table:
     """A column per row, a line per metric; the intervals of the main one on a line of their own."""
     for row in rows:
-        table.add_column(_label(row, best), justify="right", style=STYLES.get(row.role, ""))
-    for metric in _ordered(metrics, main):
+        table.add_column(label_of(row, best), justify="right", style=STYLES.get(row.role, ""))
+    for metric in ordered(metrics, main):
         first = metric == main
-        table.add_row(_heading(metric), *(_cell(row, metric, False) for row in rows), style="bold" if first else "")
+        table.add_row(spoken_metric(metric), *(cell(row, metric, False) for row in rows), style="bold" if first else "")
         if first and any(main in row.interval for row in rows):
             table.add_row("", *(_span(row.interval.get(main)) for row in rows), end_section=True)
     return table
@@ -73,11 +71,11 @@ def _tall(table: Table, rows: Sequence[Row], metrics: Sequence[str], main: str, 
 
 def to_markdown(rows: Sequence[Row], metrics: Sequence[str], main: str, better: str = "max") -> str:
     """The same table in Markdown."""
-    order = _ordered(metrics, main)
+    order = ordered(metrics, main)
     best = best_single(rows, main, better)
-    lines = ["| | " + " | ".join(map(_heading, order)) + " |", "|---|" + "---:|" * len(order)]
+    lines = ["| | " + " | ".join(map(spoken_metric, order)) + " |", "|---|" + "---:|" * len(order)]
     lines += [
-        f"| {_label(row, best)} | " + " | ".join(_cell(row, metric, metric == main) for metric in order) + " |"
+        f"| {label_of(row, best)} | " + " | ".join(cell(row, metric, metric == main) for metric in order) + " |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
@@ -89,25 +87,25 @@ def best_single(rows: Sequence[Row], main: str, better: str = "max") -> Row | No
     return (min if better == "min" else max)(singles, key=lambda row: row.values[main]) if singles else None
 
 
-def _ordered(metrics: Sequence[str], main: str) -> list[str]:
+def ordered(metrics: Sequence[str], main: str) -> list[str]:
     # macro recall is balanced accuracy under another name
     rest = [m for m in metrics if m != main and not (m.endswith("/recall") and main.endswith("/balanced_accuracy"))]
     return [main, *rest]
 
 
-def _heading(metric: str) -> str:
+def spoken_metric(metric: str) -> str:
     return metric.rsplit("/", 1)[-1].replace("_", " ")
 
 
 def _short_heading(metric: str) -> str:
-    return _heading(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
+    return spoken_metric(metric).replace("calibration", "calib.")  # all metrics of a target in 80 columns
 
 
-def _label(row: Row, best: Row | None) -> str:
+def label_of(row: Row, best: Row | None) -> str:
     return f"{row.label} *" if row is best else row.label
 
 
-def _cell(row: Row, metric: str, with_interval: bool) -> str:
+def cell(row: Row, metric: str, with_interval: bool) -> str:
     if metric not in row.values:
         return "–"
     low, high = row.interval.get(metric, (0.0, 0.0))
@@ -123,3 +121,8 @@ def short(value: float, digits: int = 3) -> str:
     """So many digits, without the zero before the point: .912; 1.000 and 12.500 as they are."""
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def short_change(value: float, digits: int = 3) -> str:
+    """`short` with its sign: +.012, −.345."""
+    return ("+" if value >= 0 else "−") + short(abs(value), digits)

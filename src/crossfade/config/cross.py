@@ -101,6 +101,42 @@ def _heads(raw: Raw) -> Problems:
     return problems
 
 
+def _prototypes(raw: Raw) -> Problems:
+    balance = raw.get("balance")
+    found = find_part("balance", balance["_target_"]) if balance else None
+    kinds = {name: raw["target"][name].get("kind") for name in raw["task"]["targets"] if name in raw["target"]}
+    if found is None or found[0] != "pmr" or "multiclass" in kinds.values():
+        return {}
+    given = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+    return {
+        "balance": f"balance=pmr: its prototypes are those of classes, so a target must be multiclass; the run has "
+        f"{given}. Choose another, for example balance=ogm_ge."
+    }
+
+
+def _hidden(raw: Raw) -> Problems:
+    """What `absence` names must be modalities of the run, and splits."""
+    absence, modalities = raw.get("absence") or {}, raw["task"]["modalities"]
+    problems = {}
+    splits = absence.get("splits")
+    if isinstance(splits, list) and (wrong := [s for s in splits if s not in ("train", "val", "test")]):
+        problems["absence.splits"] = f"absence.splits={splits}: {wrong[0]} is none; allowed are train, val and test."
+    rate, patterns = absence.get("rate"), absence.get("patterns")
+    lists = isinstance(patterns, list) and bool(patterns) and all(isinstance(p, list) and p for p in patterns)
+    if patterns is not None and not lists:
+        return problems | {
+            "absence.patterns": f"absence.patterns={patterns}: must be a list of lists of modalities, such as "
+            f"[[{modalities[0]}],[{','.join(modalities)}]]."
+        }
+    named = list(rate) if isinstance(rate, Mapping) else [name for pattern in patterns or [] for name in pattern]
+    key = "absence.rate" if isinstance(rate, Mapping) else "absence.patterns"
+    for name in dict.fromkeys(named):
+        if name not in modalities:
+            hint = did_you_mean(str(name), modalities)
+            problems[key] = f"{key}: {name} is no modality of the run.{hint} There are {', '.join(modalities)}."
+    return problems
+
+
 def _experts(raw: Raw) -> Problems:
     fusion = raw["fusion"]
     top, experts = fusion.get("top"), fusion.get("experts")
@@ -245,6 +281,8 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task", "modality", "encoder"), _kinds),
     (("task.modalities", "fusion._target_"), _alpha),
     (("width", "core.heads", "core.position", "fusion.heads"), _heads),
+    (("task.targets", "target", "balance"), _prototypes),
+    (("task.modalities", "absence"), _hidden),
     (("fusion.top", "fusion.experts"), _experts),
     (("task.modalities", "width", "fusion.hidden", "fusion.memory_gb"), _outer_product),
     (("encoder",), _encoder_heads),

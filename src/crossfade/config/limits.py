@@ -44,6 +44,7 @@ LIMITS: dict[str, Limit] = {
     "heads": at_least(1),
     "hidden": at_least(1),
     "rank": at_least(1),
+    "ridge": ABOVE_ZERO,
     "experts": at_least(1),
     "top": at_least(1),
     "latents": at_least(1),
@@ -77,6 +78,7 @@ LIMITS: dict[str, Limit] = {
     "structure": at_least(0),
     "edges": at_least(0),
     "intensity": at_least(0),
+    "texture": at_least(0),
     "upsample": at_least(1),
     "boxes": at_least(1),
     "sigma": ABOVE_ZERO,
@@ -96,8 +98,17 @@ LIMITS: dict[str, Limit] = {
     "quantiles": Limit("three numbers or more between 0 and 1, ascending, with 0.5 among them", _are_quantiles),
     "occupancy_weight": at_least(0),
     "tolerance": at_least(0),
+    # balance
+    "weight": at_least(0),
+    "strength": at_least(0),
+    "entropy": at_least(0),
+    "early": at_least(0),
+    "every": at_least(1),
+    "momentum": RATE_OF_LOSS,
     # sources
     "samples": at_least(10),
+    "law": choice("xor", "and", "copy", "unique", "sum", "gaussian", "mixture"),
+    "dial": SHARE,
     "informativeness": SHARE,  # these three: a number, or one per modality
     "noise": at_least(0),
     "missing": RATE_OF_LOSS,
@@ -109,6 +120,8 @@ LIMITS: dict[str, Limit] = {
 OF_GROUP: dict[str, dict[str, Limit]] = {
     "encoder/points": {"pool": choice("max", "mean", "none")},
     "encoder/text": {"pool": choice("mean", "cls", "none")},
+    "absence": {"rate": RATE_OF_LOSS, "by": choice("label", "value")},
+    "balance": {"rate": RATE_OF_LOSS},
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }
 

@@ -11,6 +11,8 @@ from crossfade.errors import did_you_mean
 from crossfade.registry import find_part, find_source, groups, read_option
 from crossfade.specs import TargetSpec
 
+PER_MODALITY = ("source", "absence")  # groups whose numbers may be given as {modality: number}
+
 
 def part_problems(raw: Mapping[str, Any]) -> dict[str, str]:
     """A message per key of a part that its YAML does not know or that its limits exclude."""
@@ -21,7 +23,7 @@ def part_problems(raw: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parts(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, dict[str, Any] | None]]:
-    for group in ("fusion", "core"):
+    for group in ("fusion", "core", "balance", "absence"):
         yield group, group, raw.get(group), _fields(group, raw.get(group))
     encoders = raw.get("encoder")
     if isinstance(encoders, Mapping):
@@ -91,7 +93,7 @@ def _problems_of_fields(
             problems[key] = unknown_key(key, fields, everywhere=False)
         elif isinstance(usual, Mapping) and usual and isinstance(value, Mapping):
             problems.update(_problems_of_fields(key, group, value, usual))
-        elif group == "source" and isinstance(value, Mapping) and limit_of(group, field):
+        elif group in PER_MODALITY and isinstance(value, Mapping) and limit_of(group, field):
             faults = {f"{key}.{name}": (one, _out_of_limit(group, field, one)) for name, one in value.items()}
             problems.update({k: f"{k}={shown(one)}: {fault}" for k, (one, fault) in faults.items() if fault})
         elif field != "alpha" or group != "fusion":  # α has a check of its own

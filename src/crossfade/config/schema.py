@@ -99,6 +99,7 @@ class RunConfig(Section):
     tokens: Positive  # filled in where it is null: see `config.dense`
     folds: Annotated[int, Field(ge=2, strict=True)] | None = None
     singles: Flag
+    patterns: Flag = True
     resume: Name | None = None
     singles_cache: Name | None = None
     task: TaskConfig
@@ -107,7 +108,9 @@ class RunConfig(Section):
     encoder: dict[str, Part]
     fusion: Part
     core: Part
+    balance: Part | None = None
     data: DataConfig
+    absence: Part | None = None
     optim: OptimConfig
     trainer: TrainerConfig
     logger: dict[str, Part] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from crossfade.batch import Batch
+from crossfade.data.absence.base import Absence, NoAbsence
+from crossfade.data.absence.scores import truth_score, value_score
 from crossfade.data.order import Order
 from crossfade.data.samples import Samples
 from crossfade.data.source import Source
@@ -55,11 +58,13 @@ class DataModule(pl.LightningDataModule):
         folds: int | None = None,
         on_error: str = "error",
         memory_gb: float = 4.0,
+        absence: Absence | None = None,
     ) -> None:
         super().__init__()
         self.source, self.transforms, self.targets, self.seed = source, dict(transforms), dict(targets), seed
         self.batch_size, self.workers = batch_size, workers
         self.shares, self.fold, self.folds, self.on_error = split, fold, folds, on_error
+        self.absence = absence or NoAbsence(tuple(sorted(transforms)))
         self.frame = source.frame()
         self.samples = Samples(source, self.frame, self.transforms, memory_gb)
         self.fitted: dict[str, Any] = {}
@@ -99,6 +104,31 @@ class DataModule(pl.LightningDataModule):
                         part,
                     )
         self.fitted = {"modalities": {n: t.fitted for n, t in self.transforms.items()}, "targets": targets}
+        for name in self.absence.splits:
+            self._hide(name, np.random.default_rng(derived(self.seed, "absence", name)))
+
+    def _hide(self, split: str, rng: np.random.Generator) -> None:
+        """Mark absent in one split what the protocol hides; the values stay, and nothing may look at them."""
+        rows = self.split[split]
+        index = torch.from_numpy(rows)
+        # begins anew for each split: a modality then has one order of the classes in all of them
+        order = np.random.default_rng(derived(self.seed, "absence"))
+        scores = partial(self._score, rows=index, order=order)
+        kept = self.absence.keep(self.samples.present[index].numpy(), scores, rng)
+        self.samples.present[index] = torch.from_numpy(kept)
+
+    def _score(self, of: str, rows: torch.Tensor, order: np.random.Generator) -> np.ndarray:
+        """What absence may depend on, (n,): of the first target's truth ("label"), or of a modality's values."""
+        if of == "label":
+            return truth_score(self.samples.truth[next(iter(self.targets))][rows], order)
+        if of not in self.samples.kept:
+            raise UserError(
+                f"absence.by=value: the values of {of} do not fit into data.memory_gb={self.samples.memory_gb:g}. "
+                "Raise it, or let absence depend on the truth: absence.by=label."
+            )
+        score = value_score(self.samples.kept[of][rows], self.transforms[of].fitted.get("pad"))
+        column = list(self.samples.transforms).index(of)
+        return np.where(self.samples.present[rows, column].numpy(), score, np.nan)
 
     def _fit_target(self, name: str) -> dict[str, Any]:
         spec = self.targets[name]

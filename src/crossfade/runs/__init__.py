@@ -8,6 +8,9 @@
         metrics.csv             epoch, step, then one column per metric
         summary.json            the numbers at the end of the run
         preprocessing.json      what was learned from the training split (vocabulary, means, classes)
+        absence_<target>.csv    the metrics of every presence pattern; absence_rate_<target>.csv: over rates of absence
+        shapley_<target>.csv    what each modality is worth; shapley_pairs_…: interactions; shapley_samples_…: by sample
+        certainty_<target>.csv  of classes: temperature, calibration, conformal sets of every presence pattern
         predictions/<split>.csv or .parquet; <split>_<target>.npz of targets whose predictions fit no table
         figures/                PNG
         checkpoints/            weights and plain data

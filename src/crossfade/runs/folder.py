@@ -136,6 +136,18 @@ class RunFolder:
         except ValueError as error:
             raise UserError(f"{path}: not readable as JSON: {error}. {DAMAGED}") from error
 
+    def environment(self) -> dict[str, Any]:
+        """What `write_start` found of machine, packages, git and command line; empty where it is not there."""
+        return read_json(self.environment_file) if self.environment_file.exists() else {}
+
+    @property
+    def verdict_file(self) -> Path:
+        return self.path / "verdict.txt"
+
+    def verdicts(self) -> list[str]:
+        """The sentences under the run's tables."""
+        return self.verdict_file.read_text(encoding="utf-8").splitlines() if self.verdict_file.exists() else []
+
     def is_finished(self) -> bool:
         """Has it come to its end, with a summary?"""
         return self.summary_file.exists() and self.status_file.exists() and self.status().state == "finished"
@@ -166,6 +178,17 @@ class RunFolder:
             table.to_parquet(buffer, index=False)
             write_bytes(path, buffer.getvalue())
         return path
+
+    def write_table(self, name: str, table: pd.DataFrame) -> Path:
+        """Write <name>.csv, a table of the run's analysis."""
+        path = self.path / f"{name}.csv"
+        write_text(path, table.to_csv(index=False))
+        return path
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """<name>.csv as `write_table` wrote it; None where it is not there."""
+        path = self.path / f"{name}.csv"
+        return read_csv(path) if path.exists() else None
 
     def write_arrays(self, split: str, target: str, arrays: Mapping[str, np.ndarray]) -> Path:
         """Write what a target predicts beyond a table's cells, (N, …) by name: predictions/<split>_<target>.npz."""

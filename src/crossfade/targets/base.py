@@ -161,6 +161,19 @@ class Target(nn.Module):
         """The main metric of each sample (N,), where it is their mean (NaN: does not count); None where it is not."""
         return None
 
+    def worth(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
+        """What each prediction is worth, (N,), more is better: modalities have shares in it; see `worth_is`.
+
+        By itself the main metric where it is a mean over the samples, negative where lower is better; else None.
+        """
+        each = self.per_sample(prediction, truth)
+        return -each if each is not None and self.direction(self.main) == "min" else each
+
+    @property
+    def worth_is(self) -> str:
+        """What `worth` is, in words."""
+        return ("negative " if self.direction(self.main) == "min" else "") + self.main.replace("_", " ")
+
     def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
         """The main metric of rows drawn, with repeats, from these samples; an interval asks for `resamples` such draws.
 

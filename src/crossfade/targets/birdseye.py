@@ -62,6 +62,18 @@ def gathered(raster: Tensor, index: Tensor) -> Tensor:
     return columns.gather(2, index.unsqueeze(1).expand(-1, columns.shape[1], -1)).transpose(1, 2)
 
 
+def between(raster: Tensor, place: Tensor) -> Tensor:
+    """The outputs (B, n, C) of a raster (B, C, R, R) at `plane.place` (B, n, 2), linear between the cells' middles."""
+    last = raster.shape[-1] - 1
+    at = (place.nan_to_num(0.0) - 0.5).clamp(0, last)
+    low = at.floor()
+    down, right = (at - low).unsqueeze(-1).unbind(-2)
+    rows, columns = torch.stack([low, (low + 1).clamp(max=last)]).long().unbind(-1)
+    corner = [[gathered(raster, row * (last + 1) + column) for column in columns] for row in rows]
+    above, below = (left + right * (other - left) for left, other in corner)
+    return above + down * (below - above)
+
+
 def checked(name: str, place: str, truth: object, shape: str, columns: Sequence[int | None]) -> np.ndarray:
     """A raw truth as float32 with these lengths (None: any). Raises UserError naming the target and the sample."""
     array = np.asarray(truth, dtype=np.float32)

@@ -124,6 +124,11 @@ class MultiClass(Target):
             compute_groups=True,
         )
 
+    worth_is = "probability of the true class"
+
+    def worth(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        return prediction.gather(1, truth[:, None])[:, 0]
+
     def chance(self, truth: Tensor) -> Tensor:
         """The class shares of the training split, for every sample."""
         share = torch.tensor(self.fitted["counts"], dtype=torch.float32)

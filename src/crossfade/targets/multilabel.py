@@ -119,6 +119,12 @@ class MultiLabel(Target):
             }
         )
 
+    worth_is = "mean probability of the true labels"
+
+    def worth(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        """Mean over the labels of p where the label holds, and of 1 − p where it does not."""
+        return torch.where(truth > 0, prediction, 1 - prediction).mean(1)
+
     def chance(self, truth: Tensor) -> Tensor:
         """The label shares of the training split, for every sample."""
         return torch.tensor(self.fitted["shares"], dtype=torch.float32).expand(len(truth), -1)

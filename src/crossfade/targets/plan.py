@@ -9,8 +9,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import gelu, smooth_l1_loss
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
 from torchmetrics import MetricCollection
 
 from crossfade.core.base import Representation
@@ -20,9 +20,9 @@ from crossfade.targets import driven_path
 from crossfade.targets.base import Scene, Target
 from crossfade.targets.birdseye import TRAINING, checked
 from crossfade.targets.mean_of import means_of
+from crossfade.targets.plan_head import PlanHead
 from crossfade.targets.smooth import basis, scales
 
-QUERIES = 4  # of the head, over the tokens
 POSE = ("x", "y", "heading", "time")
 
 
@@ -38,25 +38,6 @@ class Parts(NamedTuple):
     agents: Tensor  # (N, A, T, 5)
 
 
-class PlanHead(nn.Module):
-    """MLP of the pooled vector and of what four learned queries find among the tokens: → (B, P, 2)."""
-
-    def __init__(self, width: int, outputs: int, hidden: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.query = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
-        self.inner = nn.Linear((1 + QUERIES) * width, hidden)
-        self.outer = nn.Linear(hidden, 2 * outputs)
-
-    def forward(self, representation: Representation) -> Tensor:
-        tokens = self.norm(representation.tokens)
-        score = self.query.to(tokens.dtype) @ tokens.transpose(-1, -2)
-        lowest = torch.finfo(score.dtype).min
-        share = score.masked_fill(~representation.mask.unsqueeze(1), lowest).softmax(-1)
-        x = torch.cat([self.norm(representation.pooled), (share @ tokens).flatten(1)], -1)
-        return self.outer(gelu(self.inner(x))).unflatten(-1, (-1, 2))
-
-
 class Plan(Target):
     """A raw truth is a mapping; what is not known may be left out, but not the waypoints:
 
@@ -66,7 +47,8 @@ class Plan(Target):
       pose       (4,) x, y, heading of the vehicle in the world, time in s;  drive, frame  whole numbers
 
     ŷ = mean + Q·(s ⊙ o): polynomials of `degree` in time (`smooth`) about the training split's mean path, s the scale
-    of their coefficients there. Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
+    of their coefficients there. With a `grid` of g the run has g × g tokens, and the head reads them in their places.
+    Huber loss (δ = 1) on ŷ over the waypoints' standard deviation.
 
     Metrics, all the lower the better. accuracy_l2: |ŷ_t − y_t| in m averaged over the path, accuracy_l2_1s …: at that
     second. safety_collision, safety_off_road: share of samples in which the planned vehicle's box overlaps an agent
@@ -97,6 +79,7 @@ class Plan(Target):
         ego_width: float,
         overhang: float,
         hidden: int,
+        grid: int | None,
     ) -> None:
         super().__init__(spec, fitted)
         self.steps, self.rate, self.road = steps, rate, road
@@ -104,7 +87,7 @@ class Plan(Target):
         self.extent = (float(x_min), float(x_max), float(y_min), float(y_max))
         self.ego = {"length": ego_length, "width": ego_width, "overhang": overhang}
         polynomials = torch.tensor(basis(steps, degree), dtype=torch.float32)
-        self.head = PlanHead(width, polynomials.shape[1], hidden)
+        self.head = PlanHead(width, polynomials.shape[1], hidden, grid)
         scaled = polynomials.unsqueeze(-1) * torch.tensor(fitted["coefficients"])
         self.register_buffer("basis", scaled, persistent=False)  # (T, P, 2)
         self.register_buffer("mean", torch.tensor(fitted["mean"]), persistent=False)

@@ -16,12 +16,13 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Scene, Target
-from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, checked, gathered, pack
+from crossfade.targets.birdseye import TRAINING, BirdsEyeHead, between, checked, pack
 from crossfade.targets.detection import plane_of
 from crossfade.targets.displacement import errors
 from crossfade.targets.mean_of import means_of
 from crossfade.targets.smooth import basis, scales
 
+IMPOSSIBLE = 1e-6  # p below which a mode that comes true costs no more
 METRICS = ("min_ade", "min_fde", "miss_rate", "likeliest_ade")
 
 
@@ -30,10 +31,11 @@ class Trajectories(Target):
 
     NaN where an agent is not seen. A may be 0. Agents that are not seen now, or outside of `extent`, are left out.
 
-    Every cell of a bird's-eye raster holds M futures and their probabilities: an agent whose place now is in that cell
-    (places are given, as in the forecasting benchmarks) moves by the cell's displacements, polynomials of `degree` in
-    time (`smooth`). The mode k* nearest to the truth learns, and is named (Cui et al. 2019, arXiv:1809.10732, eq. 3), δ
-    the displacement over its root mean square in training:
+    Every cell of a bird's-eye raster holds M futures and their probabilities, displacements that are polynomials of
+    `degree` in time (`smooth`). An agent moves by what the raster says at its place now, linear between the middles of
+    the four cells around it (places are given, as in the forecasting benchmarks). The mode k* nearest to the truth
+    learns, and is named (Cui et al. 2019, arXiv:1809.10732, eq. 3), δ the displacement over its root mean square in
+    training:
 
         L = mean over agents of  mean_t |δ_k*t − δ_t| − λ log p_k*,    k* = argmin_k mean_t |δ_kt − δ_t|
 
@@ -119,15 +121,16 @@ class Trajectories(Target):
         return torch.cat([(weight[..., None, None, None] * moves).sum(1), mixed], 1)
 
     def _of_agents(self, raster: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """What a raster (N, M·(2L + 1), R, R) says of a truth's agents: (N, A, M, L, 2), and of the modes (N, A, M)."""
-        values = gathered(raster, self.plane.index(self.plane.place(truth[:, 1:, 0])))
+        """What a raster (N, M·(2L + 1), R, R) says of the agents: values (N, A, M, L, 2), probabilities (N, A, M)."""
+        values = between(raster, self.plane.place(truth[:, 1:, 0]))
         moves, modes = values[..., : -self.modes], values[..., -self.modes :]
         return moves.unflatten(-1, (self.modes, -1, 2)), modes
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         if truth.shape[1] == 1:  # of its shape, not of its values: not one agent in all the samples
             return output.float().sum() * 0
-        coefficients, logits = self._of_agents(output.float(), truth)
+        moves, logits = output.float().split([self.modes * self.coefficients, self.modes], 1)
+        coefficients, probability = self._of_agents(torch.cat([moves, logits.softmax(1)], 1), truth)
         moves = self.basis @ coefficients / self.scale
         wanted = (truth[:, 1:, 1:] - truth[:, 1:, :1]) / self.scale
         seen = ~wanted.isnan().any(-1)
@@ -135,7 +138,7 @@ class Trajectories(Target):
         away = (moves - wanted.nan_to_num(0.0).unsqueeze(2)).abs().sum(-1) * seen.unsqueeze(2)
         each = away.sum(-1) / seen.sum(-1).clamp(min=1).unsqueeze(-1)  # (N, A, M)
         nearest = each.detach().argmin(-1, keepdim=True)
-        named = -logits.log_softmax(-1).gather(-1, nearest).squeeze(-1)
+        named = -probability.clamp(min=IMPOSSIBLE).log().gather(-1, nearest).squeeze(-1)
         agent = (each.gather(-1, nearest).squeeze(-1) + self.mode_weight * named) * counts
         return agent.sum() / counts.sum().clamp(min=1)
 
@@ -177,7 +180,7 @@ class Trajectories(Target):
         return pd.DataFrame(table)
 
     def arrays(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
-        """futures (N, R, R, M, T, 2): displacements in m of an agent now in this cell; probability (N, R, R, M)."""
+        """futures (N, R, R, M, T, 2): displacements in m from this cell's middle; probability (N, R, R, M)."""
         places = np.moveaxis(prediction, 1, -1)
         moves, probability = np.split(places, [self.modes * self.steps * 2], axis=-1)
         shape = (*moves.shape[:3], self.modes, self.steps, 2)

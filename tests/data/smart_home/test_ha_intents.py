@@ -96,6 +96,22 @@ def test_rare_intents_are_left_out(folder: Path) -> None:
         source(folder, blocks=3)
 
 
+def test_a_fixed_selection_of_sentences_is_kept_and_the_groups_stay(folder: Path) -> None:
+    (folder / "mine.csv").write_text("sentence,intent\nSet the lamp to 50%,x\nlights on,y\n", encoding="utf-8")
+    made = source(folder, listed="mine.csv")
+    assert [made.read(i)["transcript"] for i in range(len(made.frame().ids))] == ["lights on", "set the lamp to 50%"]
+    groups = index(folder).set_index("sentence")["group"]
+    assert list(made.frame().groups) == [groups["lights on"], groups["set the lamp to 50%"]]
+    with pytest.raises(UserError, match=r"data\.source\.listed=none\.csv: no such file"):
+        source(folder, listed="none.csv")
+    (folder / "bad.csv").write_text("text\nlights on\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"no column `sentence`; it has text"):
+        source(folder, listed=folder / "bad.csv")
+    (folder / "old.csv").write_text("sentence\nlights on\nopen sesame\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"1 of its 2 sentences are not in .*'open sesame'"):
+        source(folder, listed="old.csv")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -131,6 +147,8 @@ def test_the_real_set_has_the_known_counts() -> None:
         "HassTurnOn": 251, "HassGetState": 245, "HassTurnOff": 195, "HassLightSet": 70, "HassStartTimer": 41,
         "HassMediaSearchAndPlay": 35,
     }  # fmt: skip
+    listed = REAL / "sentences.csv"  # of our copy; the older version of the set, whose baseline is known
+    assert len(HomeAssistantIntents(MODALITIES, TARGETS, 0, REAL, listed=listed).frame().ids) == 780
     table = index(REAL)
     assert len(table) == 1075
     assert not (table["sentence"].str.lower() + table["intent"]).duplicated().any()

@@ -56,7 +56,7 @@ class SyntheticDrives:
         modalities: dict[str, ModalitySpec],
         targets: dict[str, TargetSpec],
         seed: int,
-        samples: int = 2000,
+        samples: int = 2800,
         frames: int = 2,
         informativeness: float | Mapping[str, float] | None = None,
         noise: float | Mapping[str, float] | None = None,

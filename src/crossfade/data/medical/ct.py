@@ -25,8 +25,8 @@ AIR = -1000.0
 
 HU = {  # mean, half-range between patients
     "skin": (20, 10), "fat": (-100, 8), "muscle": (58, 6), "bone": (420, 60), "marrow": (190, 30),
-    "liver": (112, 7), "blood": (150, 10), "spleen": (122, 8), "kidney": (175, 15), "pancreas": (98, 10),
-    "content": (18, 12), "gas": (-950, 20), "fluid": (25, 8),
+    "liver": (112, 7), "blood": (150, 10), "portal": (175, 10), "spleen": (122, 8), "kidney": (175, 15),
+    "pancreas": (98, 10), "content": (18, 12), "gas": (-950, 20), "fluid": (25, 8),
     # of lesions
     "water": (6, 5), "necrosis": (36, 8), "wall": (195, 10), "tumour": (62, 7), "sluggish": (50, 7),
     "pool": (205, 12), "hyper": (178, 9),

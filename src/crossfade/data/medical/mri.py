@@ -22,9 +22,11 @@ BIAS = 0.30  # largest log of the bias field's terms
 TISSUE = {  # T1 ms, T2 ms, PD
     "skin": (500, 35, 0.5), "fat": (280, 62, 0.95), "muscle": (950, 38, 0.80), "bone": (600, 12, 0.20),
     "marrow": (480, 55, 0.65), "liver": (560, 46, 0.80), "blood": (1400, 20, 0.10), "spleen": (1050, 78, 0.85),
-    "kidney": (980, 88, 0.88), "pancreas": (620, 62, 0.82),
+    "kidney": (980, 88, 0.88), "pancreas": (620, 62, 0.82), "portal": (560, 46, 0.80),
     "content": (1700, 60, 0.85), "gas": (1000, 5, 0.0), "fluid": (3000, 900, 1.0),
-    # of lesions; "blood" above flows, and is dark in spin echo
+    # "blood" flows through the slice and is dark in spin echo; "portal" flows slowly and within it, keeps part of its
+    # signal, and is taken to be as bright as the liver
+    # of lesions
     "water": (2600, 420, 1.0), "necrosis": (1900, 230, 0.95), "tumour": (1050, 84, 0.88),
     "wall": (800, 58, 0.83), "lipid": (240, 88, 0.95), "nodule": (600, 52, 0.80), "septum": (1500, 210, 0.92),
 }  # fmt: skip

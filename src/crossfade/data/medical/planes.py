@@ -1,4 +1,4 @@
-"""The dense truths of the axial slice: where lesion and veins of the liver are, and what CT and MRI show in [0, 1]."""
+"""The dense truths of the axial slice: where lesion and portal branch are, and what CT and MRI show in [0, 1]."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ SHOWN = {"ct": (0, -160.0, 240.0), "mri": (1, 0.0, 0.5)}
 def masks(seed: int, indices: np.ndarray, size: int) -> np.ndarray:
     """Masks (B, size, size) of `CLASSES`, uint8, over the field of view: what covers at least half of a pixel.
 
-    The lesion as it is painted, whatever each modality shows of it; hepatic and portal veins where it leaves them.
+    The lesion as it is painted, whatever each modality shows of it, and the part of the large portal branch beside it
+    that stays in the liver and outside of the lesion.
     """
     scene = anatomy.axial_slice(Uniforms(generators(seed, indices, "anatomy"), anatomy.ANATOMY_UNIFORMS), size)
     found = np.zeros(scene.r.shape, np.uint8)

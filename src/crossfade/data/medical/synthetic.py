@@ -37,7 +37,7 @@ from .tables import DIAGNOSES, FINDINGS, MODALITIES, PRIOR, likelihood, patterns
 
 log = logging.getLogger(__name__)
 
-GENERATOR = 3  # raised with every change of what is rendered; part of the cache's key
+GENERATOR = 6  # raised with every change of what is rendered; part of the cache's key
 WHOSE = "the built-in patients"
 
 
@@ -58,7 +58,7 @@ class SyntheticPatients:
     Modalities (those asked for are rendered, at `ModalitySpec.size`): `ct` (1, H, W) HU, `mri` (2, H, W) T1- and
     T2-weighted signal, `ultrasound` (1, H, W) dB in [−60, 0], `note` text, `vitals` table (units in
     `vitals.UNITS`). Targets: `diagnosis` (multiclass), `findings` (multilabel, all modalities' findings), `guidance`
-    (segmentation: lesion and the liver's veins, at the target's size) and `image_fusion` (CT and T2-weighted MRI in
+    (segmentation: lesion and a portal branch, at the target's size) and `image_fusion` (CT and T2-weighted MRI in
     [0, 1]; unknown where the run uses one of them and the patient lacks it).
     Patient i depends on `seed` and i alone, and is the same whatever `samples`, order or processes.
 

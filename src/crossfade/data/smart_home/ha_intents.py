@@ -25,6 +25,7 @@ import pandas as pd
 import yaml
 
 from crossfade.data.manifest import ManifestSource
+from crossfade.data.readers.tables import read_table
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec, TargetSpec
 
@@ -37,7 +38,8 @@ class HomeAssistantIntents(ManifestSource):
     """The published folder as a manifest: column `sentence` (text), `intent` (a label), the slots of `SLOTS` (words).
 
     Intents with fewer than `sentences` sentences or `blocks` blocks (those of one group count once) are left out: they
-    cannot be in every fold.
+    cannot be in every fold. `listed`: a table with the column `sentence`, in the folder or elsewhere; of the set's
+    sentences only those that stand in it, in any case, are kept (a selection that somebody fixed). null: all.
     Raises UserError saying what of the layout is missing, and all that `ManifestSource` checks.
     """
 
@@ -49,11 +51,14 @@ class HomeAssistantIntents(ManifestSource):
         root: str | Path | None = None,
         sentences: int = 15,
         blocks: int = 5,
+        listed: str | Path | None = None,
         on_error: str = "error",
     ) -> None:
         if root is None:
             raise UserError(f"data.root is not given: the folder of the data set. Get it with: git clone {SITE}")
-        table = common(index(Path(root).expanduser()), sentences, blocks)
+        folder = Path(root).expanduser()
+        table = index(folder) if listed is None else selected(index(folder), folder, listed)
+        table = common(table, sentences, blocks)
         super().__init__(modalities, targets, seed, table, root, "id", "group", None, None, on_error)
 
 
@@ -67,6 +72,28 @@ def common(table: pd.DataFrame, sentences: int, blocks: int) -> pd.DataFrame:
             "have as many. Lower them."
         )
     return table[table["intent"].map(enough)].reset_index(drop=True)
+
+
+def selected(table: pd.DataFrame, root: Path, listed: str | Path) -> pd.DataFrame:
+    """The rows whose sentence stands in the table `listed`, in any case; a relative path starts from the folder.
+
+    Raises UserError where there is no such file, it has no column `sentence`, or names a sentence that the set lacks.
+    """
+    path = root / Path(listed).expanduser()
+    if not path.is_file():
+        raise UserError(f"data.source.listed={listed}: no such file {path}. Give a table with the column `sentence`.")
+    given = read_table(path)
+    if "sentence" not in given:
+        raise UserError(f"data.source.listed={listed}: no column `sentence`; it has {', '.join(given.columns)}.")
+    wanted = {str(sentence).lower() for sentence in given["sentence"]}
+    low = table["sentence"].str.lower()
+    unknown = sorted(wanted - set(low))
+    if unknown:
+        raise UserError(
+            f"data.source.listed={listed}: {len(unknown)} of its {len(wanted)} sentences are not in {root / FOLDER}, "
+            f"such as {unknown[0]!r}. It was made from another version of the set: take them out, or get that version."
+        )
+    return table[low.isin(wanted)]
 
 
 def index(root: Path) -> pd.DataFrame:

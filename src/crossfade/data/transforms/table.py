@@ -15,7 +15,8 @@ from crossfade.data.transforms.base import Transform
 class TableTransform(Transform):
     """Numbers standardised, categories numbered, by the training split; a category unseen there counts as missing.
 
-    A number's z-score is cut off at ±10: one typing error in a file should not drown a sample.
+    A number's z-score is cut off at ±10: one typing error in a file should not drown a sample. For an encoder with a
+    field `ridge` the numbers' covariance is kept too.
     """
 
     def _columns(self) -> list[str]:
@@ -33,6 +34,16 @@ class TableTransform(Transform):
                 values = np.array(known or [0.0], dtype=np.float64)
                 columns.append({"name": name, "mean": float(values.mean()), "sd": float(values.std()) or 1.0})
         self.fitted = {"columns": columns, "cardinality": [len(c.get("categories", ())) for c in columns]}
+        if "ridge" in self.encoder:
+            self.fitted["covariance"] = self._covariance(prepared)
+
+    def _covariance(self, prepared: Sequence[Any]) -> list[list[float]]:
+        """Of the standardised numbers, a missing entry at its mean, 0: (F, F)."""
+        numbers = [f for f, cardinality in enumerate(self.fitted["cardinality"]) if cardinality == 0]
+        x = np.nan_to_num(self.finish(prepared).numpy()[:, numbers].astype(np.float64))
+        rows = max(1, len(x))
+        x -= x.sum(0) / rows
+        return (x.T @ x / rows).tolist()
 
     def finish(self, prepared: Sequence[Any]) -> Tensor:
         table = np.full((len(prepared), len(self.fitted["columns"])), np.nan, dtype=np.float32)

@@ -1,0 +1,81 @@
+"""Raw values of a modality as something to look at: a picture, a curve, words, a small table."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup, escape
+from PIL import Image
+
+from crossfade.specs import ModalitySpec
+
+SIDE, WORDS, CELLS, POINTS = 96, 300, 24, 160  # pixels, letters, cells, places of a curve
+
+
+def shown(spec: ModalitySpec, value: Any) -> Markup:
+    """HTML of one value as its source gives it; None is an absent modality."""
+    if value is None:
+        return Markup('<span class="faint">absent</span>')
+    if spec.kind == "image":
+        return _picture(np.asarray(value, np.float32), spec.range)
+    if spec.kind == "text":
+        text = str(value)
+        return Markup("<q>{}</q>").format(text if len(text) <= WORDS else text[:WORDS] + " …")
+    if spec.kind == "table":
+        return _cells(value)
+    if spec.kind in ("audio", "series"):
+        return _curves(np.asarray(value, np.float64))
+    points = np.asarray(value)
+    return Markup('<span class="faint">{} points</span>').format(len(points))
+
+
+def _picture(image: np.ndarray, limits: Any) -> Markup:
+    """The first channel in grey, or three as colours; its values from the unit's range, or from 1 to 99 %."""
+    channels = image[:3] if len(image) == 3 else image[:1]
+    channels = channels[:, :, :] if channels.ndim == 3 else channels[None]
+    finite = channels[np.isfinite(channels)]
+    low, high = limits or (np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0))
+    scaled = np.nan_to_num((channels - low) / max(float(high - low), 1e-9)).clip(0, 1) * 255
+    pixels = np.moveaxis(scaled.astype(np.uint8), 0, -1)
+    picture = Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+    longest = max(picture.size)
+    if longest > SIDE:
+        picture = picture.resize([max(1, round(side * SIDE / longest)) for side in picture.size])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return Markup('<img alt="" width="{}" src="data:image/png;base64,{}">').format(SIDE, data)
+
+
+def _cells(values: Any) -> Markup:
+    known = [(name, value) for name, value in dict(values).items() if value is not None and value == value]
+    rows = [f"{escape(name)} {_number(value)}" for name, value in known[:CELLS]]
+    more = f" and {len(known) - CELLS} more" if len(known) > CELLS else ""
+    return Markup('<span class="cells">{}{}</span>').format(Markup(" · ".join(rows)), more)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(escape(value))
+
+
+def _curves(values: np.ndarray) -> Markup:
+    """Every column scaled to the same height; of many steps the mean of each stretch."""
+    columns = values.reshape(len(values), -1)[:, :4]
+    step = max(1, len(columns) // POINTS)
+    usable = len(columns) // step * step
+    means = np.nan_to_num(columns[:usable].reshape(-1, step, columns.shape[1]).mean(1))
+    if step > 1 and columns.shape[1] == 1:  # of a sound: the loudness
+        means = np.abs(columns[:usable]).reshape(-1, step, 1).mean(1)
+    low, high = means.min(0), means.max(0)
+    scaled = 38 - 36 * (means - low) / np.where(high > low, high - low, 1.0)
+    x = np.linspace(0, 180, len(means))
+    lines = [
+        Markup('<polyline points="{}"/>').format(" ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, column, strict=True)))
+        for column in scaled.T
+    ]
+    return Markup('<svg class="curve" viewBox="0 0 180 40" width="180" height="40">{}</svg>').format(
+        Markup("").join(lines)
+    )

@@ -1,0 +1,22 @@
+"""Figures as SVG that can stand in a page beside others."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from markupsafe import Markup
+
+
+def inline(path: Path, name: str) -> Markup:
+    """The SVG element of a file that matplotlib wrote; its ids get the name in front, so that no two figures share one.
+
+    The file is our own drawing: what it says needs no escaping.
+    """
+    text = path.read_text(encoding="utf-8")
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{name}-\2"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    return Markup(text)

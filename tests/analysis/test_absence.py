@@ -1,0 +1,139 @@
+"""Scores under every presence pattern, and over rates of absence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import flow
+from crossfade import experiment
+from crossfade.analysis import absence
+from crossfade.analysis.absence import RATES, pattern_shares, presence_patterns, score_patterns
+from crossfade.build import build_model
+from crossfade.evaluate import build_data, score
+from crossfade.module import compute_metrics
+from crossfade.runs import RunFolder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """An untrained model of three modalities and two targets, and data in which some modalities are absent."""
+    folder = tmp_path_factory.mktemp("set")
+    manifest = flow.data_set(folder)
+    table = pd.read_csv(manifest)
+    table.loc[::5, "scan"] = None
+    table.loc[::7, "report"] = None
+    table.to_csv(manifest, index=False)
+    config = flow.config(manifest, "task.targets=[outcome,size]", "data.split=[0.4,0.1,0.5]")
+    data = build_data(config)
+    data.prepare()
+    torch.manual_seed(0)
+    return build_model(config, data.fitted).eval(), data
+
+
+def test_patterns_are_all_subsets_the_fuller_first_and_of_many_modalities_the_telling_ones():
+    for count in range(1, absence.COMPLETE + 1):
+        patterns = presence_patterns(count)
+        assert len({tuple(row) for row in patterns}) == len(patterns) == 2**count - 1
+        assert patterns.any(1).all()
+        assert patterns[0].all()
+        assert (np.diff(patterns.sum(1)) <= 0).all()
+    assert len(presence_patterns(9)) == 1 + 9 + 9
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_shares_of_the_patterns_at_a_rate_are_those_of_a_simulation(count):
+    patterns, rng = presence_patterns(count), np.random.default_rng(0)
+    drawn = rng.random((200_000, count)) >= 0.6
+    drawn = drawn[drawn.any(1)]
+    share = pattern_shares(patterns, 0.6)
+    seen = [(drawn == pattern).all(1).mean() for pattern in patterns]
+    np.testing.assert_allclose(share, seen, atol=0.005)
+    assert share.sum() == pytest.approx(1)
+    assert pattern_shares(patterns, 0.0).tolist() == [1.0] + [0.0] * (len(patterns) - 1)
+
+
+def test_a_pattern_scores_what_the_model_says_of_batches_with_those_modalities_absent(prepared):
+    model, data = prepared
+    found = score_patterns(model, data)
+    full = score(model, data, "test")
+    for row, pattern in enumerate(presence_patterns(3)):
+        wanted = [
+            {name: values[i].item() for name, values in scores.metrics.items()}
+            for i, scores in [(row, found[name]) for name in ("outcome", "size")]
+        ]
+        batch = data.samples[data.split["test"].tolist()]
+        kept = batch.presence & torch.from_numpy(pattern)
+        some = kept.any(1)
+        with torch.no_grad():
+            outputs = model({k: v[some] for k, v in batch.inputs.items()}, kept[some])
+        for name, values in zip(("outcome", "size"), wanted, strict=True):
+            target = model.targets[name]
+            truth = full.truth[name][some]
+            assert found[name].samples[row] == target.known(truth).sum()
+            for metric, value in compute_metrics(target, target.prediction(outputs[name]), truth).items():
+                assert values[metric] == pytest.approx(value, abs=1e-6, nan_ok=True), (pattern, metric)
+    for name in ("outcome", "size"):
+        assert {f"{name}/{m}": v[0] for m, v in found[name].metrics.items()} == pytest.approx(
+            {k: v for k, v in full.metrics.items() if k.startswith(name)}, abs=1e-6, nan_ok=True
+        )
+
+
+def test_each_modality_is_encoded_once_whatever_the_patterns(prepared, monkeypatch):
+    model, data = prepared
+    calls = []
+    encode = type(model).encode
+    monkeypatch.setattr(
+        type(model), "encode", lambda self, name, *rest: calls.append(name) or encode(self, name, *rest)
+    )
+    score_patterns(model, data)
+    batches = len(list(data.loader("test")))
+    assert len(calls) == 3 * batches
+
+
+def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_random(prepared):
+    model, data = prepared
+    found = score_patterns(model, data)
+    for scores in found.values():
+        assert scores.curve["rate"].tolist() == list(RATES)
+        assert scores.curve["value"][0] == pytest.approx(scores.full, abs=1e-5)
+    rng = np.random.default_rng(1)
+    batch = data.samples[data.split["test"].tolist()]
+    target, drawn = model.targets["size"], []
+    for _ in range(300):
+        mask = torch.from_numpy(rng.random(batch.presence.shape) >= 0.5)
+        some = mask.any(1) & (batch.presence & mask).any(1)
+        with torch.no_grad():
+            outputs = model({k: v[some] for k, v in batch.inputs.items()}, (batch.presence & mask)[some])
+        each = target.per_sample(target.prediction(outputs["size"]), batch.truth["size"][some])
+        drawn.append(each.numpy())
+    simulated = np.concatenate(drawn).mean()
+    assert found["size"].curve.set_index("rate")["value"][0.5] == pytest.approx(simulated, rel=0.02)
+
+
+def test_a_modality_that_is_noise_is_not_missed_and_one_that_tells_all_is():
+    patterns = presence_patterns(2)
+    scores = absence.Scores(
+        ("a", "b"), "accuracy", "max", patterns, np.array([9, 9, 9]), {"accuracy": np.array([0.9, 0.9, 0.2])}
+    )
+    assert scores.drop == pytest.approx({"a": 0.7, "b": 0.0})
+    lower = absence.Scores(
+        ("a", "b"), "error", "min", patterns, np.array([9, 9, 9]), {"error": np.array([1.0, 2.0, 5.0])}
+    )
+    assert lower.drop == pytest.approx({"a": 4.0, "b": 1.0})
+
+
+def test_a_run_writes_the_patterns_and_the_figure_and_says_what_is_missed(tmp_path, capsys):
+    manifest = flow.data_set(tmp_path)
+    config = flow.config(manifest, "patterns=true")
+    experiment.run(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    table, summary = folder.table("absence_outcome"), folder.summary()
+    assert table[["labs", "note", "scan"]].iloc[0].tolist() == [1, 1, 1]
+    assert len(table) == 7
+    assert table["balanced_accuracy"][0] == pytest.approx(summary["metrics"]["outcome/balanced_accuracy"], abs=1e-6)
+    kept = summary["absence"]["outcome/balanced_accuracy"]
+    assert set(kept["drop"]) == {"labs", "note", "scan"}
+    assert kept["area"] is not None
+    assert (folder.figures / "absence_outcome.png").stat().st_size > 5000
+    assert "outcome, without: " in capsys.readouterr().out

@@ -1,0 +1,100 @@
+"""Shapley values: the axioms, games whose values are known, and those of a run."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import flow
+from crossfade import experiment
+from crossfade.analysis.absence import presence_patterns
+from crossfade.analysis.shapley import interactions, shapley_values
+from crossfade.runs import RunFolder
+
+
+def game(modalities, value):
+    """Patterns, v of each, and v of nothing, from a function of the set that is there."""
+    patterns = presence_patterns(modalities)
+    return patterns, np.array([value(frozenset(np.flatnonzero(row))) for row in patterns]), np.array(value(frozenset()))
+
+
+@given(st.integers(1, 5), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_values_are_the_mean_contribution_over_all_orders_and_sum_to_the_whole(modalities, seed):
+    rng = np.random.default_rng(seed)
+    table = {}
+    patterns, worth, nothing = game(modalities, lambda s: table.setdefault(s, rng.normal(size=3)))
+    found = shapley_values(patterns, worth, nothing)
+    wanted = np.zeros((modalities, 3))
+    orders = list(permutations(range(modalities)))
+    for order in orders:
+        for place, m in enumerate(order):
+            wanted[m] += (table[frozenset(order[: place + 1])] - table[frozenset(order[:place])]) / len(orders)
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    np.testing.assert_allclose(found.sum(0), worth[patterns.all(1)][0] - nothing, atol=1e-6)
+
+
+def test_games_whose_values_and_interactions_are_known():
+    # what only both tell is shared, and is synergy; what either tells is shared, and is redundancy
+    both, either, alone = (
+        game(3, lambda s: float({0, 1} <= s)),
+        game(3, lambda s: float(bool({0, 1} & s))),
+        game(3, lambda s: 2.0 * (0 in s) + 0.5 * (2 in s)),
+    )
+    np.testing.assert_allclose(shapley_values(*both), [0.5, 0.5, 0], atol=1e-12)
+    np.testing.assert_allclose(shapley_values(*either), [0.5, 0.5, 0], atol=1e-12)
+    np.testing.assert_allclose(shapley_values(*alone), [2, 0, 0.5], atol=1e-12)
+    pair = np.zeros((3, 3))
+    pair[0, 1] = pair[1, 0] = 1
+    np.testing.assert_allclose(interactions(*both), pair, atol=1e-12)
+    np.testing.assert_allclose(interactions(*either), -pair, atol=1e-12)
+    np.testing.assert_allclose(interactions(*alone), 0 * pair, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapley")
+    manifest = flow.data_set(folder, samples=120)
+    table = pd.read_csv(manifest)
+    table.loc[::6, "report"] = None
+    table.to_csv(manifest, index=False)
+    experiment.run(flow.config(manifest, "patterns=true", "trainer.epochs=8"), folder / "run")
+    return RunFolder(folder / "run")
+
+
+def test_a_runs_values_sum_to_what_its_predictions_are_worth_above_chance(run):
+    predictions, each = run.predictions("test"), run.table("shapley_samples_outcome")
+    assert each["id"].tolist() == predictions["id"].tolist()
+    target = run.fitted()["targets"]["outcome"]
+    chance = dict(zip(target["classes"], np.array(target["counts"]) / sum(target["counts"]), strict=True))
+    for row, truth in enumerate(predictions["outcome.truth"]):
+        whole = predictions[f"outcome.p({truth})"][row]
+        assert each[["labs", "note", "scan"]].iloc[row].sum() == pytest.approx(whole - chance[truth], abs=1e-6)
+    mean = run.table("shapley_outcome").set_index("modality")
+    np.testing.assert_allclose(mean["value"], each[["labs", "note", "scan"]].mean(), atol=1e-9)
+    assert ((mean["low"] <= mean["value"]) & (mean["value"] <= mean["high"])).all()
+
+
+def test_a_modality_that_a_sample_lacks_is_worth_nothing_to_it(run):
+    manifest = pd.read_csv(run.path.parent / "set.csv").set_index("id")
+    each = run.table("shapley_samples_outcome").set_index("id")
+    lacking = manifest.loc[each.index, "report"].isna()
+    assert lacking.any()
+    assert each.loc[lacking, "note"].abs().max() < 1e-9
+
+
+def test_of_a_number_the_worth_is_the_negative_error_and_the_figure_is_drawn(run):
+    assert run.summary()["shapley"]["size"]["of"] == "negative mae"
+    predictions, each = run.predictions("test"), run.table("shapley_samples_size")
+    mean = run.fitted()["targets"]["size"]["mean"][0]
+    gained = (predictions["size.truth"] - mean).abs() - (
+        predictions["size.truth"] - predictions["size.predicted"]
+    ).abs()
+    np.testing.assert_allclose(each[["labs", "note", "scan"]].sum(axis=1), gained, atol=1e-5)
+    for name in ("outcome", "size"):
+        assert (run.figures / f"shapley_{name}.png").stat().st_size > 5000
