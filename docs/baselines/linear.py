@@ -103,6 +103,9 @@ def against(run: Path, target: str, linear: list[float]) -> str:
 task, path, *settings = sys.argv[1:]
 runs = [Path(setting.removeprefix("run=")) for setting in settings if setting.startswith("run=")]
 settings = [setting for setting in settings if not setting.startswith("run=")]
+for run in runs:
+    if not (run / "summary.json").is_file():
+        sys.exit(f"run={run}: no summary.json. Give the folder of a finished run of train.py with folds=5.")
 config = compose(f"task={FOLDERS.get(task, 'smart_home')}/{task}", f"data.root={path}", "folds=5", *settings)
 scores = balanced_accuracies(build_data(config), config.task.targets[0], config.seed, config.data.split)
 for name, each in scores.items():
