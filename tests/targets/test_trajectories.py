@@ -54,11 +54,12 @@ def test_errors_by_hand():
     straight, left = [[2.0, 0], [4, 0], [6, 3]], [[2.0, 1], [4, 1], [6, 1]]
     futures = torch.tensor([[straight, left]]).expand(3, -1, -1, -1)
     found = errors(futures, torch.tensor([[0.9, 0.1]]).expand(3, -1), truth)
-    expected = [[1.0, 1.0, 0.0, 1.0], [1.0, NAN, NAN, 1.0], [NAN] * 4]
+    # the nearest mode has p = 0.9: (1 − 0.9)² more
+    expected = [[1.0, 1.0, 0.0, 1.0, 1.01], [1.0, NAN, NAN, 1.0, 1.01], [NAN] * 5]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
     # with the first mode alone: 3 m off at the end is a miss
     one = errors(futures[:1, :1], torch.ones(1, 1), truth[:1])
-    np.testing.assert_allclose(one.numpy(), [[1.0, 3.0, 1.0, 1.0]], rtol=1e-6)
+    np.testing.assert_allclose(one.numpy(), [[1.0, 3.0, 1.0, 1.0, 1.0]], rtol=1e-6)
 
 
 def test_metrics_are_means_over_agents_at_the_cells_where_they_are():
@@ -70,11 +71,13 @@ def test_metrics_are_means_over_agents_at_the_cells_where_they_are():
     ours = compute_metrics(of, prediction, truth)
     # both cars are met by the first mode, the likelier one stands still (4 m); the walker stands still (2 m, 3 m)
     expected = {"min_ade": 2 / 3, "min_fde": 3 / 3, "miss_rate": 1 / 3, "likeliest_ade": (4 + 2 + 4) / 3}
+    # the cars' mode has p = 0.3, the walker's one half
+    expected["brier_ade"] = (2 * 0.7**2 + 2 + 0.5**2) / 3
     assert ours == pytest.approx(expected, abs=1e-5)
     known = of.known(truth)
     value = of.resampled(prediction[known], truth[known])
-    assert value(np.arange(3)) == pytest.approx(2 / 3)
-    assert value(np.array([0, 0, 0])) == pytest.approx(1.0)
+    assert value(np.arange(3)) == pytest.approx((2 * 0.7**2 + 2 + 0.5**2) / 3)
+    assert value(np.array([0, 0, 0])) == pytest.approx((0.7**2 + 2 + 0.5**2) / 2)
     assert np.isnan(value(np.array([1, 1, 1])))
 
 

@@ -41,7 +41,7 @@ def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title:
     order = ordered(metrics, main)
     widths = _widths(rows, order, main)
     needed = 2 + max(len(label_of(row, best)) for row in rows) + sum(2 + width for width in widths) + 1
-    if len(metrics) > ABREAST or (len(rows) < len(metrics) and needed > COLUMNS):
+    if len(metrics) > ABREAST or (len(rows) <= len(metrics) and needed > COLUMNS):
         return _tall(table, rows, metrics, main, best)
     for metric, width in zip(order, widths, strict=True):
         table.add_column("\n".join(textwrap.wrap(_short_heading(metric), width)), justify="right", no_wrap=True)

@@ -23,7 +23,7 @@ from crossfade.targets.mean_of import means_of
 from crossfade.targets.smooth import basis, scales
 
 IMPOSSIBLE = 1e-6  # p below which a mode that comes true costs no more
-METRICS = ("min_ade", "min_fde", "miss_rate", "likeliest_ade")
+METRICS = ("min_ade", "min_fde", "miss_rate", "likeliest_ade", "brier_ade")
 
 
 class Trajectories(Target):
@@ -42,7 +42,7 @@ class Trajectories(Target):
     Prediction (N, M·(2T + 1), R, R): displacements in m, then probabilities. Metrics: `displacement`.
     """
 
-    main = "min_ade"
+    main = "brier_ade"
     lower_is_better = METRICS
     form = "array"
     basis: Tensor
@@ -148,7 +148,7 @@ class Trajectories(Target):
         return torch.cat([metres.flatten(1, 3), logits.softmax(1)], 1)
 
     def errors(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        """`displacement.errors` (N, A, 4) of the agents of each sample; NaN where there is none."""
+        """`displacement.errors` (N, A, 5) of the agents of each sample; NaN where there is none."""
         if truth.shape[1] == 1:
             return prediction.new_full((len(truth), 1, len(METRICS)), float("nan"))
         moves, probability = self._of_agents(prediction, truth)
