@@ -156,3 +156,12 @@ def test_no_core_is_the_mean_of_what_counts():
         expected = tokens[b, mask[b]].mean(0) if mask[b].any() else torch.zeros(D)
         torch.testing.assert_close(out.pooled[b], expected)
     assert torch.equal(out.tokens, tokens)
+
+
+def test_no_core_takes_the_largest_of_what_counts_if_told():
+    h = tiny.made(tiny.part("core", "none", pool="max"), width=D, length=L)
+    tokens, mask = masked_tokens()
+    out = h(tokens, mask)
+    for b in range(len(tokens)):
+        expected = tokens[b, mask[b]].max(0).values if mask[b].any() else torch.zeros(D)
+        torch.testing.assert_close(out.pooled[b], expected)

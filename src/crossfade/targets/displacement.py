@@ -1,10 +1,10 @@
 """How far predicted futures end up from the true ones.
 
 With modes k and steps t of an agent, d_kt = |p_kt − y_t| in m: ADE = min_k mean_t d_kt, FDE = min_k d_kT, an agent is
-missed where FDE > 2 m (Chang et al. 2019, arXiv:1911.02620, section 4.2). Steps in which an agent was not seen
-do not count; one that was not seen at the last step has no FDE. The mode nearest by ADE has probability p: the Brier-ADE
-is ADE + (1 − p)² (Wilson et al. 2021, Argoverse 2, arXiv:2301.00493, who rank by the same of the FDE). Several futures
-without knowing which are worth less than one that is known.
+missed where FDE > 2 m (Chang et al. 2019, arXiv:1911.02620, section 4.2). Steps in which an agent was not seen do not
+count; one that was not seen at the last step has no FDE. The mode nearest by ADE has probability p: the Brier-ADE is
+ADE + (1 − p)², as Argoverse 2 ranks by the FDE (Wilson et al. 2021, arXiv:2301.00493). Several futures without knowing
+which are worth less than one that is known.
 """
 
 from __future__ import annotations
