@@ -158,8 +158,8 @@ def test_no_core_is_the_mean_of_what_counts():
     assert torch.equal(out.tokens, tokens)
 
 
-def test_no_core_takes_the_largest_of_what_counts_if_told():
-    h = tiny.made(tiny.part("core", "none", pool="max"), width=D, length=L)
+def test_the_largest_of_what_counts():
+    h = tiny.made(tiny.part("core", "largest"), width=D, length=L)
     tokens, mask = masked_tokens()
     out = h(tokens, mask)
     for b in range(len(tokens)):

@@ -122,7 +122,6 @@ OF_GROUP: dict[str, dict[str, Limit]] = {
     "encoder/text": {"pool": choice("mean", "cls", "none")},
     "absence": {"rate": RATE_OF_LOSS, "by": choice("label", "value")},
     "balance": {"rate": RATE_OF_LOSS},
-    "core": {"pool": choice("mean", "max")},
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }
 

@@ -1,0 +1,24 @@
+"""No core either, but the largest value of each feature in place of the mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from crossfade.core.base import Representation
+
+
+class Largest(nn.Module):
+    """h(z)_d = max over the tokens that count of z_ld: tokens (B, L, D), mask (B, L) → Representation; 0 where none does.
+
+    On a grid a thing in one of g² cells is lost in the mean of all; its largest feature is not (as a point is in the set
+    of Qi et al. 2017, PointNet, arXiv:1612.00593, eq. 1).
+    """
+
+    def __init__(self, width: int, length: int) -> None:
+        super().__init__()
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Representation:
+        lowest = torch.finfo(tokens.dtype).min
+        largest = tokens.masked_fill(~mask.unsqueeze(-1), lowest).amax(-2)
+        return Representation(largest.masked_fill(~mask.any(-1, keepdim=True), 0.0), tokens, mask)
