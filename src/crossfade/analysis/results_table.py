@@ -58,14 +58,16 @@ def _widths(rows: Sequence[Row], metrics: Sequence[str], main: str) -> list[int]
 
 
 def _tall(table: Table, rows: Sequence[Row], metrics: Sequence[str], main: str, best: Row | None) -> Table:
-    """A column per row, a line per metric; the intervals of the main one on a line of their own."""
+    """A column per row, a line per metric; the ends of the main one's interval on lines of their own."""
     for row in rows:
         table.add_column(label_of(row, best), justify="right", style=STYLES.get(row.role, ""))
     for metric in ordered(metrics, main):
         first = metric == main
         table.add_row(spoken_metric(metric), *(cell(row, metric, False) for row in rows), style="bold" if first else "")
         if first and any(main in row.interval for row in rows):
-            table.add_row("", *(_span(row.interval.get(main)) for row in rows), end_section=True)
+            for end, word in enumerate(("95 % from", "to")):
+                cells = ("" if main not in row.interval else short(row.interval[main][end]) for row in rows)
+                table.add_row(f"  {word}", *cells, end_section=bool(end))
     return table
 
 
@@ -111,10 +113,6 @@ def cell(row: Row, metric: str, with_interval: bool) -> str:
     low, high = row.interval.get(metric, (0.0, 0.0))
     interval = f" [{short(low)}, {short(high)}]" if with_interval and low < high else ""
     return short(row.values[metric]) + interval
-
-
-def _span(ends: tuple[float, float] | None) -> str:
-    return "" if ends is None else escape(f"[{short(ends[0])}, {short(ends[1])}]")
 
 
 def short(value: float, digits: int = 3) -> str:

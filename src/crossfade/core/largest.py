@@ -9,10 +9,10 @@ from crossfade.core.base import Representation
 
 
 class Largest(nn.Module):
-    """h(z)_d = max over the tokens that count of z_ld: tokens (B, L, D), mask (B, L) → Representation; 0 where none does.
+    """h(z)_d = max_l z_ld over the tokens that count, 0 where none does: (B, L, D), mask (B, L) → Representation.
 
-    On a grid a thing in one of g² cells is lost in the mean of all; its largest feature is not (as a point is in the set
-    of Qi et al. 2017, PointNet, arXiv:1612.00593, eq. 1).
+    On a grid a thing in one of g² cells is lost in the mean of all; its largest feature is not. So PointNet pools the
+    points of a set (Qi et al. 2017, arXiv:1612.00593, eq. 1).
     """
 
     def __init__(self, width: int, length: int) -> None:
