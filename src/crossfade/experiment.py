@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.analysis.absence import score_patterns, summary_of, write_absence
+from crossfade.analysis.certainty import write_certainty
 from crossfade.analysis.shapley import write_shares
 from crossfade.build import check_encoders
-from crossfade.certainty import write_certainty
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError

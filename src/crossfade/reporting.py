@@ -102,7 +102,8 @@ def _absences(config: RunConfig, summary: Mapping[str, Any]) -> Iterator[str]:
             continue
         of = f"{name}, without" if len(config.task.targets) > 1 else "Without"
         sign = -1 if better == "max" else 1
-        worst = sorted(found["drop"].items(), key=lambda item: -item[1])
+        defined = {m: drop for m, drop in found["drop"].items() if drop is not None}
+        worst = sorted(defined.items(), key=lambda item: -item[1])
         yield f"{of}: " + "  ".join(f"{modality} {short_change(sign * drop)}" for modality, drop in worst)
 
 

@@ -8,7 +8,7 @@ import torch
 import flow
 from crossfade import experiment
 from crossfade.analysis import absence
-from crossfade.analysis.absence import RATES, pattern_shares, presence_patterns, score_patterns
+from crossfade.analysis.absence import RATES, pattern_shares, score_patterns, scored_patterns
 from crossfade.build import build_model
 from crossfade.evaluate import build_data, score
 from crossfade.module import compute_metrics
@@ -33,17 +33,17 @@ def prepared(tmp_path_factory):
 
 def test_patterns_are_all_subsets_the_fuller_first_and_of_many_modalities_the_telling_ones():
     for count in range(1, absence.COMPLETE + 1):
-        patterns = presence_patterns(count)
+        patterns = scored_patterns(count)
         assert len({tuple(row) for row in patterns}) == len(patterns) == 2**count - 1
         assert patterns.any(1).all()
         assert patterns[0].all()
         assert (np.diff(patterns.sum(1)) <= 0).all()
-    assert len(presence_patterns(9)) == 1 + 9 + 9
+    assert len(scored_patterns(9)) == 1 + 9 + 9
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_shares_of_the_patterns_at_a_rate_are_those_of_a_simulation(count):
-    patterns, rng = presence_patterns(count), np.random.default_rng(0)
+    patterns, rng = scored_patterns(count), np.random.default_rng(0)
     drawn = rng.random((200_000, count)) >= 0.6
     drawn = drawn[drawn.any(1)]
     share = pattern_shares(patterns, 0.6)
@@ -57,7 +57,7 @@ def test_a_pattern_scores_what_the_model_says_of_batches_with_those_modalities_a
     model, data = prepared
     found = score_patterns(model, data)
     full = score(model, data, "test")
-    for row, pattern in enumerate(presence_patterns(3)):
+    for row, pattern in enumerate(scored_patterns(3)):
         wanted = [
             {name: values[i].item() for name, values in scores.metrics.items()}
             for i, scores in [(row, found[name]) for name in ("outcome", "size")]
@@ -112,7 +112,7 @@ def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_rando
 
 
 def test_a_modality_that_is_noise_is_not_missed_and_one_that_tells_all_is():
-    patterns = presence_patterns(2)
+    patterns = scored_patterns(2)
     scores = absence.Scores(
         ("a", "b"), "accuracy", "max", patterns, np.array([9, 9, 9]), {"accuracy": np.array([0.9, 0.9, 0.2])}
     )
@@ -137,3 +137,13 @@ def test_a_run_writes_the_patterns_and_the_figure_and_says_what_is_missed(tmp_pa
     assert kept["area"] is not None
     assert (folder.figures / "absence_outcome.png").stat().st_size > 5000
     assert "outcome, without: " in capsys.readouterr().out
+
+
+def test_a_drop_that_is_not_defined_has_no_number():
+    patterns = scored_patterns(2)
+    scores = absence.Scores(
+        ("a", "b"), "accuracy", "max", patterns, np.array([9, 9, 0]), {"accuracy": np.array([0.9, 0.8, np.nan])}
+    )
+    kept = absence.summary_of({"y": scores})["y/accuracy"]
+    assert kept["drop"] == {"a": None, "b": pytest.approx(0.1)}
+    assert kept["area"] is None

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 import flow
 from crossfade import experiment
-from crossfade.analysis.absence import presence_patterns
+from crossfade.analysis.absence import scored_patterns
 from crossfade.analysis.shapley import interactions, shapley_values
 from crossfade.runs import RunFolder
 
 
 def game(modalities, value):
     """Patterns, v of each, and v of nothing, from a function of the set that is there."""
-    patterns = presence_patterns(modalities)
+    patterns = scored_patterns(modalities)
     return patterns, np.array([value(frozenset(np.flatnonzero(row))) for row in patterns]), np.array(value(frozenset()))
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from crossfade.data.module import DataModule
+from crossfade.data.synthetic.presence import pattern_probability
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
@@ -70,7 +71,7 @@ class Scores:
         return pd.DataFrame({**present, "samples": self.samples, **self.metrics})
 
 
-def presence_patterns(count: int) -> np.ndarray:
+def scored_patterns(count: int) -> np.ndarray:
     """Patterns of `count` modalities, bool (P, M), the fuller first: all but the empty one where M ≤ `COMPLETE`."""
     sizes = range(count, 0, -1) if count <= COMPLETE else (count, count - 1, 1)
     rows = [[column in chosen for column in range(count)] for k in sizes for chosen in combinations(range(count), k)]
@@ -79,9 +80,7 @@ def presence_patterns(count: int) -> np.ndarray:
 
 def pattern_shares(patterns: np.ndarray, rate: float) -> np.ndarray:
     """P(pattern), (P,), when each modality is absent with probability `rate`, given that one at least is there."""
-    there = patterns.sum(1)
-    share = rate ** (patterns.shape[1] - there) * (1 - rate) ** there
-    return share / share.sum()
+    return pattern_probability(patterns, np.full(patterns.shape[1], rate))
 
 
 @torch.no_grad()
@@ -99,7 +98,7 @@ def score_patterns(
     embedded = [model.embed(b.inputs, b.presence) for b in (batch.to(device) for batch in data.loader(split))]
     tokens, mask = (torch.cat(parts) for parts in zip(*embedded, strict=True))
     presence = mask[:, :, 0]
-    patterns = presence_patterns(len(model.modalities))
+    patterns = scored_patterns(len(model.modalities))
     rows = [np.flatnonzero((presence.cpu().numpy() & pattern).any(1)) for pattern in patterns]
     wanted = {name: _Gathered(model, name, data, split) for name in model.targets if name in data.targets}
     for pattern, kept in zip(patterns, rows, strict=True):
@@ -236,4 +235,10 @@ def write_absence(folder: RunFolder, found: Mapping[str, Scores]) -> None:
 
 def summary_of(found: Mapping[str, Scores]) -> dict[str, dict[str, object]]:
     """What a run's summary keeps, by "<target>/<main metric>": the area under the curve, the drop per modality."""
-    return {f"{name}/{s.main}": {"area": s.area, "drop": s.drop} for name, s in found.items()}
+    return {
+        f"{name}/{s.main}": {
+            "area": s.area,
+            "drop": {modality: None if np.isnan(drop) else drop for modality, drop in s.drop.items()},
+        }
+        for name, s in found.items()
+    }

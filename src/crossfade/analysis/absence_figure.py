@@ -17,7 +17,7 @@ from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
 ROW = 0.17  # inches
 
 
-@rc_context(STYLE)
+@rc_context({**STYLE, "figure.constrained_layout.wspace": 0.08})
 def draw_absence(
     patterns: pd.DataFrame,
     curve: pd.DataFrame | None,
@@ -42,7 +42,6 @@ def draw_absence(
     _dots(panels[0], shown[modalities].to_numpy(bool), modalities)
     _bars(panels[1], shown, modalities, metric, alone)
     panels[1].sharey(panels[0])
-    figure.get_layout_engine().set(wspace=0.08)  # type: ignore[union-attr, call-arg]
     if curve is not None:
         _curve(panels[2], curve, metric)
     save(figure, path)

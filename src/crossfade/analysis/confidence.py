@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import binomtest
@@ -50,10 +51,22 @@ def tempered(probability: np.ndarray, temperature: float) -> np.ndarray:
 
 def calibration_error(probability: np.ndarray, label: np.ndarray, bins: int = BINS) -> float:
     """Σ_b n_b/N·|accuracy_b − confidence_b| over equal bins of confidence (Guo et al. 2017, eq. 3)."""
-    confidence, hit = probability.max(1), probability.argmax(1) == label
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.abs(np.bincount(place, hit - confidence, minlength=bins))
-    return float(gap.sum() / len(label))
+    found = calibration_bins(probability, label, bins)
+    return float((found["samples"] * (found["accuracy"] - found["confidence"]).abs()).sum() / len(label))
+
+
+def calibration_bins(probability: np.ndarray, label: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+    """Per bin (b/bins, (b+1)/bins] of confidence that holds samples: bin, samples, mean confidence, accuracy."""
+    confidence = probability.max(1)
+    table = pd.DataFrame(
+        {
+            "bin": np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1),
+            "confidence": confidence,
+            "hit": probability.argmax(1) == label,
+        }
+    )
+    grouped = table.groupby("bin", as_index=False)
+    return grouped.agg(samples=("hit", "size"), confidence=("confidence", "mean"), accuracy=("hit", "mean"))
 
 
 def brier(probability: np.ndarray, label: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from crossfade.analysis.confidence import calibration_bins, calibration_error
 from crossfade.analysis.results_table import Row, best_single, short
 from crossfade.drawing import BLUE, GREY, INK, ORANGE, STYLE, save
 
@@ -122,15 +123,15 @@ def reliability(probability: np.ndarray, truth: np.ndarray, classes: Sequence[st
     Below: how many samples each bin holds. Calibration error = Σ_b (n_b / N) |accuracy_b − confidence_b|
     (Guo et al. 2017, arXiv:1706.04599), in the same bins as the metric of that name.
     """
-    bars = calibration_bins(probability, truth, classes, bins)
+    label = np.array([list(classes).index(one) if one in classes else -1 for one in truth])
+    bars = calibration_bins(probability, label, bins)
     figure = Figure(figsize=(3.6, 4.0))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     left = bars["bin"] / bins
     upper.plot([0, 1], [0, 1], color=INK, ls="--", lw=1, zorder=3)
     upper.bar(left, bars["accuracy"], width=1 / bins, align="edge", color=BLUE, edgecolor="white", lw=0.8)
     upper.plot(bars["confidence"], bars["accuracy"], "o", ms=3, color=INK, zorder=4)
-    error = (bars["samples"] * (bars["accuracy"] - bars["confidence"]).abs()).sum() / len(truth)
-    upper.set_title(f"calibration error {short(error)}", loc="left")
+    upper.set_title(f"calibration error {short(calibration_error(probability, label, bins))}", loc="left")
     upper.set_ylim(0, 1)
     upper.set_ylabel("accuracy")
     lower.bar(left, bars["samples"], width=1 / bins, align="edge", color=GREY, edgecolor="white", lw=0.8)
@@ -142,17 +143,3 @@ def reliability(probability: np.ndarray, truth: np.ndarray, classes: Sequence[st
         one.grid(axis="y")
     figure.align_ylabels()
     save(figure, path)
-
-
-def calibration_bins(probability: np.ndarray, truth: np.ndarray, classes: Sequence[str], bins: int) -> pd.DataFrame:
-    """Per bin (b/bins, (b+1)/bins] of confidence that holds samples: bin, samples, mean confidence, accuracy."""
-    confidence = probability.max(1)
-    table = pd.DataFrame(
-        {
-            "bin": np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1),
-            "confidence": confidence,
-            "hit": np.asarray(classes)[probability.argmax(1)] == truth,
-        }
-    )
-    grouped = table.groupby("bin", as_index=False)
-    return grouped.agg(samples=("hit", "size"), confidence=("confidence", "mean"), accuracy=("hit", "mean"))

@@ -44,6 +44,15 @@ def run_folder(path: str) -> Path:
     return checked(Path(path).expanduser())
 
 
+def given_run(path: str, problems: list[str]) -> Path:
+    """The run that `run=path` names; where it is none, what is wrong with it is added to `problems`."""
+    try:
+        return run_folder(path)
+    except UserError as error:
+        problems += [f"run={path}: {problem}" for problem in error.problems]
+        return Path(path)
+
+
 def choice(key: str, value: str, allowed: Sequence[str]) -> list[str]:
     """No problem, or one."""
     if value in allowed:

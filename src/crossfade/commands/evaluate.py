@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crossfade.commands.arguments import choice, read_arguments, run_folder
+from crossfade.commands.arguments import choice, given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
 
@@ -25,10 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     given = read_arguments("evaluate", arguments, REQUIRED, OPTIONAL)
     problems = choice("checkpoint", given["checkpoint"], ["best", "last"])
     problems += choice("split", given["split"], ["train", "val", "test"])
-    try:
-        folder = run_folder(given["run"])
-    except UserError as error:
-        problems += [f"run={given['run']}: {problem}" for problem in error.problems]
+    folder = given_run(given["run"], problems)
     if problems:
         raise UserError(*problems)
 

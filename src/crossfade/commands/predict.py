@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossfade.commands.arguments import read_arguments, run_folder
+from crossfade.commands.arguments import given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
 
@@ -26,17 +26,14 @@ def main(arguments: Sequence[str]) -> None:
     given = read_arguments("predict", arguments, REQUIRED, OPTIONAL)
     manifest = Path(given["manifest"]).expanduser()
     output = Path(given["output"]).expanduser() if given["output"] else None
-    problems = []
+    problems: list[str] = []
     if not manifest.is_file():
         problems.append(f"manifest={manifest}: there is no such file. Give a CSV, TSV or Parquet file.")
     if output is not None and output.suffix not in (".csv", ".parquet"):
         problems.append(f"output={output}: must end in .csv or .parquet.")
     elif output is not None and not output.parent.is_dir():
         problems.append(f"output={output}: there is no folder {output.parent}. Make it, or choose another.")
-    try:
-        folder = run_folder(given["run"])
-    except UserError as error:
-        problems += [f"run={given['run']}: {problem}" for problem in error.problems]
+    folder = given_run(given["run"], problems)
     if problems:
         raise UserError(*problems)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossfade.commands.arguments import read_arguments, run_folder
+from crossfade.commands.arguments import given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
 
@@ -20,14 +20,11 @@ def main(arguments: Sequence[str]) -> None:
         show_usage("report", "Write one self-contained HTML page about a run.", REQUIRED, OPTIONAL, HELP)
         return
     given = read_arguments("report", arguments, REQUIRED, OPTIONAL)
-    problems = []
+    problems: list[str] = []
     output = Path(given["output"]).expanduser() if given["output"] else None
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         problems.append(f"output={output}: the page is HTML; give a name that ends with .html.")
-    try:
-        folder = run_folder(given["run"])
-    except UserError as error:
-        problems += [f"run={given['run']}: {problem}" for problem in error.problems]
+    folder = given_run(given["run"], problems)
     if problems:
         raise UserError(*problems)
 

@@ -29,6 +29,10 @@ class LinearTable(TableEncoder):
         super().__init__(spec, fitted, hidden=hidden, frozen=frozen, pool="none", shared=shared)
         self.mean = pool == "mean"
 
+    def columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """One token per column (B, F, D_e) and their mask."""
+        return super().forward(x)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        tokens, mask = super().forward(x)
+        tokens, mask = self.columns(x)
         return (tokens.mean(1, keepdim=True), mask[:, :1]) if self.mean else (tokens, mask)

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossfade.encoders.table import TableEncoder
+from crossfade.encoders.linear import LinearTable
 from crossfade.specs import ModalitySpec
 
 CUT = 10.0  # as the transform cuts z-scores: what hardly varied in training may be far out in a new sample
 
 
-class WhitenedTable(TableEncoder):
+class WhitenedTable(LinearTable):
     """Columns (B, F), NaN = missing entry → mean_f t_f, (B, 1, D_e), or the tokens t_f, (B, F, D_e), one per column.
 
     z = (Σ + ρI)^(−1/2) x of the standardised numbers x, a missing one as 0, cut off at ±10; Σ is their covariance in
@@ -39,8 +39,7 @@ class WhitenedTable(TableEncoder):
         pool: str = "mean",
         shared: bool = False,
     ) -> None:
-        super().__init__(spec, fitted, hidden=hidden, frozen=frozen, pool="none", shared=shared)
-        self.mean = pool == "mean"
+        super().__init__(spec, fitted, hidden, frozen, pool, shared)
         self.register_buffer("place", torch.tensor(self.numbers, dtype=torch.int64))
         self.register_buffer("is_number", torch.tensor([c == 0 for c in fitted["cardinality"]]))
         covariance = torch.tensor(fitted["covariance"], dtype=torch.float64).view(len(self.numbers), len(self.numbers))
@@ -48,12 +47,11 @@ class WhitenedTable(TableEncoder):
         scaled = direction * (variance.clamp(min=0) + ridge).rsqrt()
         self.register_buffer("whitening", (scaled @ direction.T).float())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
         absent = x.isnan()
         if self.numbers:
             z = (x[:, self.numbers].nan_to_num(0.0) @ self.whitening).clamp(-CUT, CUT)
             x = x.index_copy(1, self.place, z.to(x.dtype))  # a product in mixed precision is bfloat16
-        tokens, mask = super().forward(x)  # a missing category has its vector already
+        tokens, mask = super().columns(x)  # a missing category has its vector already
         gone = (absent & self.is_number).unsqueeze(-1)
-        tokens = tokens + torch.where(gone, self.missing.to(tokens.dtype), 0.0)
-        return (tokens.mean(1, keepdim=True), mask[:, :1]) if self.mean else (tokens, mask)
+        return tokens + torch.where(gone, self.missing.to(tokens.dtype), 0.0), mask

@@ -18,9 +18,14 @@ def presence_patterns(missing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]
     Returns bool (2^M − 1, M) and float (2^M − 1,).
     """
     patterns = np.array(list(itertools.product([False, True], repeat=len(missing)))[1:])
-    rates = np.asarray(missing, dtype=float)
-    probability = np.where(patterns, 1 - rates, rates).prod(axis=1)
-    return patterns, probability / probability.sum()
+    return patterns, pattern_probability(patterns, np.asarray(missing, dtype=float))
+
+
+def pattern_probability(patterns: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """p(r) of these patterns, bool (P, M), of which one occurs; `missing` (M,) are the modalities' rates."""
+    probability = np.where(patterns, 1 - missing, missing).prod(axis=1)
+    total: np.ndarray = probability / probability.sum()
+    return total
 
 
 def draw_presence(missing: Sequence[float], uniform: np.ndarray) -> np.ndarray:
