@@ -14,9 +14,12 @@ from jinja2 import Environment, PackageLoader
 from crossfade.analysis.results_table import Row, cell, label_of, ordered, short, spoken_metric
 from crossfade.analysis.results_table import best_single as best_row
 from crossfade.config import RunConfig
+from crossfade.data.module import DataModule
 from crossfade.evaluate import reopen_data, reopen_model
+from crossfade.model import FusionModel
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
+from crossfade.report.section import Section
 from crossfade.report.vector import inline
 from crossfade.rows import mains, rows_of
 from crossfade.run_figures import draw_run
@@ -61,6 +64,7 @@ def _contents(config: RunConfig, folder: RunFolder) -> dict[str, Any]:
         "facts": _facts(environment),
         "targets": [],
         "more": [],
+        "sections": [],
     }
     with tempfile.TemporaryDirectory() as place:
         if folder.is_finished():
@@ -90,12 +94,19 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
     data = reopen_data(config, folder)
     for one, (name, main, better) in zip(found["targets"], mains(config), strict=True):
         one["examples"] = examples_of(folder, data, name, main.partition("/")[2], better)
+    model = reopen_model(config, folder, summary["checkpoint"])
+    found["sections"] = _sections(folder, model, data)
     batch = data.samples[data.split["test"][:PROFILED].tolist()]
     found["cost"] = {
-        **cost_of(reopen_model(config, folder, summary["checkpoint"]), batch),
+        **cost_of(model, batch),
         "training": f"{summary['seconds']:g} s",
     }
     return found
+
+
+def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
+    """What the analyses on request have to show, each where it was made."""
+    return []
 
 
 def _target(
