@@ -17,6 +17,7 @@ import yaml
 import crossfade
 from crossfade.cli import main, run
 from crossfade.config import RunConfig, compose, groups
+from crossfade.runs import RunFolder
 from crossfade.runs.status import Status
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +31,11 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfi
 
     def fake(config: RunConfig, folder: Path, overrides: list[str]) -> dict[str, Any]:
         calls.append((config, folder, list(overrides)))
-        if config.name == "broken":
+        with RunFolder(folder).running():
+            return written(config, folder)
+
+    def written(config: RunConfig, folder: Path) -> dict[str, Any]:
+        if config.name == "broken" and config.seed == 0:
             raise ValueError("boom")
         alpha = config.fusion.get("alpha")
         summary = {

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from crossfade.errors import UserError
 from crossfade.evaluate import build_data, device_of, reopen_model, score, write_predictions
 from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
+from crossfade.runs.lock import waiting_for
 from crossfade.summary import main_resamples, resamples_table, summarise
 from crossfade.training import train
 
@@ -143,21 +143,18 @@ def _single(
     Its "folder" says where it is, seen from the run's.
     """
     alone = single_config(config, name)
-    inside = RunFolder(folder.path / "singles" / name)
-    shared = _shared_place(config, alone, name)
-    for place in (shared, inside):
-        if place is not None and place.is_finished():
-            return place.summary() | {"folder": os.path.relpath(place.path, folder.path)}
-    inside.path.mkdir(parents=True, exist_ok=True)
-    if not inside.config_file.exists():
-        inside.write_start(alone.dump(), [*overrides, f"task.modalities=[{name}]"])
-    with inside.running():
-        summary = _train_and_score(alone, inside, data.of([name]), name)
-        inside.write_summary(summary)
-    if shared is not None and not shared.path.exists():
-        shared.path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(inside.path, shared.path, ignore=shutil.ignore_patterns("*.lock"))
-    return summary | {"folder": os.path.relpath(inside.path, folder.path)}
+    place = _shared_place(config, alone, name) or RunFolder(folder.path / "singles" / name)
+    place.path.mkdir(parents=True, exist_ok=True)
+    with waiting_for(place.path / ".single.lock"):  # another job of the sweep may be training it
+        if place.is_finished():
+            summary = place.summary()
+        else:
+            if not place.config_file.exists():
+                place.write_start(alone.dump(), [*overrides, f"task.modalities=[{name}]"])
+            with place.running():
+                summary = _train_and_score(alone, place, data.of([name]), name)
+                place.write_summary(summary)
+    return summary | {"folder": os.path.relpath(place.path, folder.path)}
 
 
 def _shared_place(config: RunConfig, alone: RunConfig, name: str) -> RunFolder | None:

@@ -14,6 +14,7 @@ ROOT_CONFIG = "config"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where it was built
 
 
+@cache
 def conf_folder() -> Path:
     """The folder of the config groups: inside the package (installed from a wheel) or at the repository's root."""
     package = Path(crossfade.__file__).resolve().parent

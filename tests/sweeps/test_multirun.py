@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from crossfade.cli import run as command
+from crossfade.config import RunConfig
+from crossfade.runs import RunFolder
+from crossfade.sweeps.ledger import Ledger
 from test_cli import outcome, runs  # noqa: F401  the fixture
 
 
@@ -65,9 +72,116 @@ def test_wrong_options_and_keys_of_a_sweep_are_said_together(jobs: list, capsys:
 
 def test_a_failing_job_does_not_stop_the_others(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome("-m", "name=broken", "seed=0,1") == 1
-    shown = capsys.readouterr()
-    assert "ValueError: boom" in shown.out
-    assert "Error: ValueError: boom (stack trace in " in shown.err
+    shown = capsys.readouterr().out
+    assert re.search(r"failed: 00_seed=0: ValueError: boom \(see logs/sweeps/\S+/00_seed=0/run.log\)", shown)
+    assert "[2/2] 01_seed=1" in shown
+    (sweep,) = {folder.parent for _, folder, _ in jobs}
+    assert "ValueError: boom" in (sweep / "00_seed=0" / "run.log").read_text()
+    assert [(e.state, e.error, e.attempts) for e in Ledger.open(sweep).entries()] == [
+        ("failed", "ValueError: boom", 1),
+        ("finished", None, 1),
+    ]
+
+
+def test_fail_fast_starts_no_further_job(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "name=broken", "seed=0,1", "fail_fast=true") == 1
+    shown = capsys.readouterr().out
+    assert "The sweep stopped: 00_seed=0 failed, and fail_fast=true." in shown
+    assert len(jobs) == 1
+    assert outcome("-m", "name=broken", "seed=0,1") == 1  # goes on with what was not begun, not with what failed
+    assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1"]
+    assert outcome("-m", "name=broken", "seed=0,1", "retry=true") == 1
+    assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "00_seed=0"]
+
+
+def test_the_same_command_again_runs_nothing_twice(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "seed=0,1") == 0
+    assert outcome("-m", "seed=0,1") == 0
+    assert "2 finished, nothing to run" in capsys.readouterr().out
+    assert outcome("-m", "seed=0,1,2") == 0  # other jobs: another sweep
+    assert outcome("-m", "seed=0,1", "hydra.sweep.dir=elsewhere") == 0
+    assert [folder.name for _, folder, _ in jobs] == [
+        *("00_seed=0", "01_seed=1"),
+        *("00_seed=0", "01_seed=1", "02_seed=2"),
+        *("00_seed=0", "01_seed=1"),
+    ]
+
+
+def test_a_sweep_grows_in_its_folder(jobs: list) -> None:
+    assert outcome("-m", "seed=0,1", "hydra.sweep.dir=mine") == 0
+    assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0
+    assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "02_seed=2"]
+
+
+def test_a_sweep_of_other_code_is_named_and_left_alone(
+    jobs: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome("-m", "seed=0,1") == 0
+    monkeypatch.setattr("crossfade.sweeps.multirun.code", lambda: "another")
+    assert outcome("-m", "seed=0,1") == 0
+    assert "has the same jobs, by other code than today's" in capsys.readouterr().out
+    assert len(jobs) == 4
+
+
+def test_an_interrupted_sweep_is_resumed_by_its_folder(
+    jobs: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(config: RunConfig, folder: Path, overrides: list[str]) -> None:
+        if config.seed == 1:
+            with RunFolder(folder).running():
+                raise KeyboardInterrupt
+        train(config, folder, overrides)
+
+    module = sys.modules["crossfade.experiment"]
+    train = module.run
+    monkeypatch.setattr(module, "run", stop)
+    assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 130
+    assert "crossfade sweep resume mine" in capsys.readouterr().out
+    assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == ["finished", "interrupted", "waiting"]
+    monkeypatch.setattr(module, "run", train)
+    assert command("sweep", ["resume", "mine"]) == 0
+    capsys.readouterr()
+    assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "02_seed=2"]
+    assert command("sweep", ["status", "mine"]) == 0
+    assert capsys.readouterr().out.count("0.250") == 3
+
+
+def test_a_full_disk_ends_the_sweep_and_loses_nothing(
+    jobs: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(config: RunConfig, folder: Path, overrides: list[str]) -> None:
+        if config.seed == 1:
+            with RunFolder(folder).running():
+                raise OSError(errno.ENOSPC, "No space left on device")
+        train(config, folder, overrides)
+
+    module = sys.modules["crossfade.experiment"]
+    train = module.run
+    monkeypatch.setattr(module, "run", full)
+    assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 1
+    assert "The sweep stopped: No space left on device." in capsys.readouterr().out
+    monkeypatch.setattr(module, "run", train)
+    assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0
+    assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "02_seed=2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resume", "nowhere"], "nowhere is no sweep: it has no ledger.sqlite."),
+        (["resum", "mine"], 'sweep resum: must be one of resume, status. Did you mean "resume"?'),
+        (["resume", "mine", "seed=3"], "seed=3: the jobs of a sweep are fixed"),
+        (["resume"], "Give one sweep folder"),
+    ],
+)
+def test_mistakes_of_the_sweep_command(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("sweep", arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_values_of_a_range_are_rounded(jobs: list) -> None:
+    assert outcome("-m", "fusion=weighted", "alpha=range(0,0.25,0.05)") == 0
+    assert [config.alpha for config, _, _ in jobs] == [0, 0.05, 0.1, 0.15, 0.2]
 
 
 def test_a_label_makes_no_new_job(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:

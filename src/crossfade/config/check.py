@@ -74,7 +74,7 @@ def effective(config: RunConfig) -> dict[str, Any]:
     Two jobs of a sweep with equal effective configs are the same job.
     """
     plain = config.dump()
-    for label in ("name", "group", "tags", "alpha", "singles_cache", "resume", "logger"):
+    for label in ("name", "group", "tags", "alpha", "singles_cache", "resume", "logger", "fail_fast", "retry"):
         del plain[label]  # α counts where it is used: in the fusion
     for group, picked in (("modality", config.task.modalities), ("target", config.task.targets)):
         plain[group] = {name: spec for name, spec in plain[group].items() if name in picked}

@@ -109,6 +109,7 @@ def to_plain(config: DictConfig, settings: Sequence[str]) -> dict[str, Any]:
     assert isinstance(raw, dict)
     raw.pop("hydra", None)
     for key in missing:
+        OmegaConf.update(config, key, MISSING)  # the config stays as it was given
         *path, leaf = key.split(".")
         node = raw
         for part in path:

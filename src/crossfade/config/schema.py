@@ -102,6 +102,8 @@ class RunConfig(Section):
     patterns: Flag = True
     resume: Name | None = None
     singles_cache: Name | None = None
+    fail_fast: Flag = False
+    retry: Flag = False
     task: TaskConfig
     modality: dict[str, ModalitySpec]
     target: dict[str, TargetSpec]

@@ -15,15 +15,16 @@ _held: set[Path] = set()  # a process never conflicts with its own POSIX lock, s
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, message: str | None = None) -> Iterator[None]:
     """Hold the folder for this process alone; the system gives it back even after kill −9.
 
     A POSIX record lock: children forked for data loading do not inherit it. Raises UserError where another
-    process (or this one) holds it.
+    process (or this one) holds it, with this message.
     """
     path = (folder / ".lock").resolve()
     in_use = UserError(
-        f"The run folder {folder} is in use: a run is being written there at this moment. "
+        message
+        or f"The run folder {folder} is in use: a run is being written there at this moment. "
         "Wait until it ends, stop it, or start a new run (leave out resume=)."
     )
     if path in _held:
@@ -45,3 +46,15 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             _held.remove(path)
+
+
+@contextmanager
+def waiting_for(path: Path) -> Iterator[None]:
+    """Hold a lock file, after waiting until nobody else does; without locks where the file system has none."""
+    with path.open("w") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                raise
+        yield

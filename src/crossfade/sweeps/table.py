@@ -11,6 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from crossfade.sweeps.ledger import Entry
+
+LONGEST = 40  # jobs in the printed table
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -22,6 +26,7 @@ class Outcome:
     interval: tuple[float, float] | None = None
     error: str | None = None
     higher_is_better: bool = True
+    state: str = "failed"  # where there is an error
 
     @classmethod
     def of_folder(cls, folder: Path) -> Outcome:
@@ -38,6 +43,14 @@ class Outcome:
             tuple(interval) if interval else None,
             higher_is_better=summary["higher_is_better"],
         )
+
+    @classmethod
+    def of_entry(cls, entry: Entry, place: Path) -> Outcome:
+        """Of a job of the ledger in the sweep's folder `place`."""
+        folder = place / entry.name
+        if entry.state == "finished":
+            return cls.of_folder(folder)
+        return cls(folder, error=entry.error or entry.state, state=entry.state)
 
 
 def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -60,10 +73,11 @@ def show_table(outcomes: Sequence[Outcome], folder: Path) -> None:
         metrics[0].rpartition("/")[2].replace("_", " ") if len(metrics) == 1 else "main metric", justify="right"
     )
     table.add_column("95 % interval", justify="right", overflow="fold")
-    for outcome in ranked(outcomes):
+    good = [outcome for outcome in ranked(outcomes) if outcome.error is None]
+    for outcome in [*good[:LONGEST], *(outcome for outcome in outcomes if outcome.error is not None)]:
         if outcome.error is not None:
             first = outcome.error.splitlines()[0] if outcome.error else "unknown error"
-            table.add_row(Text(outcome.folder.name), Text("failed", style="red"), Text(first, overflow="fold"))
+            table.add_row(Text(outcome.folder.name), Text(outcome.state, style="red"), Text(first, overflow="fold"))
             continue
         name = f"{outcome.metric} " if len(metrics) > 1 else ""
         value = "–" if outcome.value is None else f"{outcome.value:.3f}"
@@ -72,4 +86,6 @@ def show_table(outcomes: Sequence[Outcome], folder: Path) -> None:
     console = Console()
     console.print()
     console.print(table)
+    if len(good) > LONGEST:
+        console.print(f"and {len(good) - LONGEST} more, below these")
     console.print(f"Sweep folder: {folder}", highlight=False, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -38,7 +39,19 @@ class CrossfadeSweeper(BasicSweeper):
         (jobs,) = self.split_arguments(overrides, None)
         given = [text for text in self.config.hydra.overrides.hydra if text.startswith("hydra.sweep.dir=")]
         folder = self.config.hydra.sweep.dir if given else None
-        return sweep([list(job) for job in jobs], folder, self._compose, self._launch)
+        command = [*self.config.hydra.overrides.hydra, *arguments]
+        sweep([list(job) for job in jobs], folder, self._compose, self._launcher(), command)
+
+    def _launcher(self) -> Any:
+        """Crossfade's own launchers take checked configs, Hydra's plugins take settings."""
+        from crossfade.sweeps.launchers.in_process import in_process
+        from crossfade.sweeps.launchers.of_hydra import OfHydra
+
+        if isinstance(self.launcher, BasicLauncher):
+            return in_process
+        # not by its class: Hydra runs the modules of its plugins twice, and has two of each
+        own = getattr(self.launcher, "own", None)
+        return OfHydra(self._launch) if own is None else own()
 
     def _compose(self, job: Sequence[str]) -> Any:
         assert self.hydra_context is not None

@@ -1,0 +1,68 @@
+"""The course of a sweep: what a launcher reports of its jobs goes into the ledger and onto the screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from crossfade.config import RunConfig
+from crossfade.runs.status import now
+from crossfade.sweeps.board import Board
+from crossfade.sweeps.ending import Ending
+from crossfade.sweeps.ledger import Entry, Ledger
+from crossfade.sweeps.planning import Job
+
+
+@dataclass(frozen=True)
+class Due:
+    """A job that is to run, its row of the ledger, and the folder for its run."""
+
+    job: Job
+    entry: Entry
+    place: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.place / self.entry.name
+
+    @property
+    def config(self) -> RunConfig:
+        """The job's config as a part of its sweep: its W&B group, and the single modalities that jobs share."""
+        group = self.job.config.group or self.place.name
+        return self.job.config.model_copy(update={"group": group, "singles_cache": str(self.place / "singles")})
+
+
+class Course:
+    """Launchers call `start` and `end` for each job, and begin no further one once `stopped`."""
+
+    def __init__(self, ledger: Ledger, board: Board, fail_fast: bool) -> None:
+        self.ledger, self.board, self.fail_fast = ledger, board, fail_fast
+        self.stopped: str | None = None  # why
+        self.began = now()
+        self._since: dict[str, float] = {}
+
+    def start(self, due: Due) -> None:
+        """The job runs."""
+        due.folder.mkdir(parents=True, exist_ok=True)
+        self._since[due.entry.identity] = time.monotonic()
+        self.ledger.started(due.entry.identity)
+        self.board.started(due.entry.name, due.folder, due.job.config.trainer.epochs)
+
+    def end(self, due: Due, ending: Ending) -> None:
+        """The job has ended."""
+        seconds = time.monotonic() - self._since.pop(due.entry.identity)
+        if ending.stops:
+            self.stopped = self.stopped or ending.error
+        elif ending.state == "failed" and self.fail_fast:
+            self.stopped = self.stopped or f"{due.entry.name} failed, and fail_fast=true"
+        self.board.ended(due.entry.name, ending.state, ending.error, seconds)
+        self.ledger.ended(due.entry, ending.state, ending.error, round(seconds, 2))
+
+
+class Launcher(Protocol):
+    """Runs jobs in some way of its own; returns when all have ended, or when the course is stopped."""
+
+    def __call__(self, jobs: Sequence[Due], course: Course) -> None: ...

@@ -1,0 +1,1 @@
+"""Crossfade's launchers, as Hydra finds them."""
