@@ -89,7 +89,6 @@ class FusionModule(pl.LightningModule):
         return torch.stack(self._losses).mean()
 
     def on_train_epoch_end(self) -> None:
-        self.log("train/loss", self.epoch_loss, sync_dist=True)
         self._losses.clear()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -110,6 +109,9 @@ class FusionModule(pl.LightningModule):
             metrics = compute_metrics(target, target.prediction(output), truth)
             self.log_dict({f"val/{name}/{metric}": value for metric, value in metrics.items()})
         self.log("val/loss", loss)
+        # here and not at the epoch's end, where it would be written after the checkpoint: a kill between the two
+        # would lose the number of an epoch that is done
+        self.log("train/loss", self.epoch_loss, sync_dist=True)
         self._seen.clear()
         self.balance.epoch_ended(self.current_epoch)
 

@@ -35,15 +35,17 @@ def terminable() -> Iterator[None]:
 
 
 def interruption(error: BaseException) -> str | None:
-    """ "Ctrl-C" or "SIGTERM" where the exception comes from one, else None.
+    """ "Ctrl-C" or "SIGTERM" where one is behind the exception, else None.
 
-    Lightning turns a KeyboardInterrupt into SystemExit(1), and keeps it as the context.
+    Lightning turns a KeyboardInterrupt into SystemExit(1), and torch.save one within it into a RuntimeError of its
+    own; both keep it as the context.
     """
-    if isinstance(error, Terminated):
-        return "SIGTERM"
-    if isinstance(error, KeyboardInterrupt):
-        before = error.__cause__ or error.__context__
-        return (before is not None and interruption(before)) or "Ctrl-C"
-    if isinstance(error, SystemExit) and error.__context__ is not None:
-        return interruption(error.__context__)
-    return None
+    seen: BaseException | None = error
+    found = None
+    while seen is not None:
+        if isinstance(seen, Terminated):
+            return "SIGTERM"
+        if isinstance(seen, KeyboardInterrupt):
+            found = "Ctrl-C"
+        seen = seen.__cause__ or seen.__context__
+    return found

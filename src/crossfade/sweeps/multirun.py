@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import crossfade
+from crossfade.config import RunConfig
 from crossfade.errors import UserError, show_problems
 from crossfade.runs import new_folder, usable
 from crossfade.runs.files import disk_fault
@@ -26,18 +27,24 @@ PATIENCE = 20.0  # seconds that workers of a sweep whose process was killed have
 
 
 def sweep(
-    jobs: Sequence[Settings], folder: str | None, compose: Compose, launcher: Launcher, command: Sequence[str]
+    jobs: Sequence[Settings],
+    folder: str | None,
+    compose: Compose,
+    launcher_for: Callable[[RunConfig], Launcher],
+    command: Sequence[str],
 ) -> list[Outcome]:
     """Check the jobs, run the distinct ones that are not finished yet, and print the table of all.
 
     `folder` is the sweep's folder where the user gave one; else an unfinished sweep of the very same jobs goes on, or
     a new one begins under logs/sweeps. `command` are the settings by which it can be resumed. Exits with 2 where a
-    job's config has a fault (all faults of all jobs are named), with 1 where a job failed, with 130 after Ctrl-C.
+    setting of a job or of the launcher has a fault (all faults of all jobs are named), with 1 where a job failed,
+    with 130 after Ctrl-C.
     """
     place: Path | None = None
     try:
         plan = planned(jobs, compose)
         print(plan.note, flush=True)
+        launcher = launcher_for(plan.jobs[0].config)
         place = _place(plan, folder)
         with _held(place):
             ledger = _ledger(place, plan, command)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from crossfade.config import RunConfig
 
 
 class OwnLauncher(Launcher):
@@ -21,8 +24,8 @@ class OwnLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         raise RuntimeError("hydra/launcher=local works with hydra/sweeper=crossfade, the default.")
 
-    def own(self) -> Any:
-        """The launcher itself, of crossfade.sweeps.launchers."""
+    def own(self, config: RunConfig) -> Any:
+        """The launcher itself, for a sweep of jobs like this one."""
         raise NotImplementedError
 
 
@@ -32,9 +35,9 @@ class LocalLauncher(OwnLauncher):
     def __init__(self, workers: int | str, threads: int | str) -> None:
         self.workers, self.threads = (None if value == "auto" else value for value in (workers, threads))
 
-    def own(self) -> Any:
+    def own(self, config: RunConfig) -> Any:
         from crossfade.errors import UserError
-        from crossfade.sweeps.launchers.local import LocalProcesses
+        from crossfade.sweeps.launchers.local import LocalProcesses, cores_here, gpus_here, shares
 
         given = {"workers": self.workers, "threads": self.threads}
         problems = [
@@ -44,7 +47,8 @@ class LocalLauncher(OwnLauncher):
         ]
         if problems:
             raise UserError(*problems)
-        return LocalProcesses(self.workers, self.threads)  # type: ignore[arg-type]
+        found = shares(self.workers, self.threads, config, cores_here(), gpus_here())  # type: ignore[arg-type]
+        return LocalProcesses(found)
 
 
 # a plain node: Hydra loads plugins in a way that dataclasses with postponed annotations do not survive

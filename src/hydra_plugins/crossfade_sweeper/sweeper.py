@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -11,6 +11,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from omegaconf import open_dict, read_write
+
+if TYPE_CHECKING:
+    from crossfade.config import RunConfig
+    from crossfade.sweeps.course import Launcher
 
 # a plain node: Hydra loads plugins in a way that dataclasses with postponed annotations do not survive
 ConfigStore.instance().store(
@@ -40,9 +44,9 @@ class CrossfadeSweeper(BasicSweeper):
         given = [text for text in self.config.hydra.overrides.hydra if text.startswith("hydra.sweep.dir=")]
         folder = self.config.hydra.sweep.dir if given else None
         command = [*self.config.hydra.overrides.hydra, *arguments]
-        sweep([list(job) for job in jobs], folder, self._compose, self._launcher(), command)
+        sweep([list(job) for job in jobs], folder, self._compose, self._launcher, command)
 
-    def _launcher(self) -> Any:
+    def _launcher(self, config: RunConfig) -> Launcher:
         """Crossfade's own launchers take checked configs, Hydra's plugins take settings."""
         from crossfade.sweeps.launchers.in_process import in_process
         from crossfade.sweeps.launchers.of_hydra import OfHydra
@@ -51,7 +55,7 @@ class CrossfadeSweeper(BasicSweeper):
             return in_process
         # not by its class: Hydra runs the modules of its plugins twice, and has two of each
         own = getattr(self.launcher, "own", None)
-        return OfHydra(self._launch) if own is None else own()
+        return OfHydra(self._launch) if own is None else own(config)
 
     def _compose(self, job: Sequence[str]) -> Any:
         assert self.hydra_context is not None

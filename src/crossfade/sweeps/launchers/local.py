@@ -81,20 +81,17 @@ def gpus_here() -> list[int]:
 
 
 class LocalProcesses:
-    """Keeps every worker's place filled until the jobs are out. See `shares` for `workers` and `threads`."""
+    """Keeps every worker's place filled until the jobs are out; `of_worker` are of `shares`."""
 
-    def __init__(self, workers: int | None, threads: int | None) -> None:
-        self.workers, self.threads = workers, threads
+    def __init__(self, of_worker: Sequence[Share]) -> None:
+        self.of_worker = of_worker
 
     def __call__(self, jobs: Sequence[Due], course: Course) -> None:
-        if not jobs:
-            return
-        found = shares(self.workers, self.threads, jobs[0].job.config, cores_here(), gpus_here())
-        course.board.workers = len(found)
-        free = list(reversed(found[: len(jobs)]))
+        course.board.workers = len(self.of_worker)
+        free = list(reversed(self.of_worker))
         waiting = list(reversed(jobs))
         running: dict[BaseProcess, tuple[Due, Share]] = {}
-        with _environment({name: str(found[0].threads) for name in THREADS}):
+        with _environment({name: str(self.of_worker[0].threads) for name in THREADS}):
             context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
             if os.name == "posix":
                 context.set_forkserver_preload(["crossfade.sweeps.launchers.worker"])
