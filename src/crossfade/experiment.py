@@ -106,7 +106,8 @@ def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, lab
     model = reopen_model(config, folder, checkpoint)
     scored = score(model, data, "test", device_of(config))
     write_predictions(folder, "test", model, scored)
-    draw_targets(folder, model, data, scored)
+    if config.figures is not False:
+        draw_targets(folder, model, data, scored)
     resamples = main_resamples(model, scored)
     for name, values in resamples.items():
         folder.write_table(f"resamples_{name}", resamples_table(str(model.targets[name].main), values))

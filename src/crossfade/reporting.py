@@ -30,7 +30,8 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
     rows = rows_of(summary)
     title = f"{summary['task']} · {summary['samples']['test']} test samples"
     write_text(folder.path / "results.md", _markdown(config, summary, rows))
-    draw_run(config, folder, summary, folder.figures)
+    if config.figures is not False:
+        draw_run(config, folder, summary, folder.figures)
     _write_class_reports(config, folder)
     if quiet:
         main = summary["main"]

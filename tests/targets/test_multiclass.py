@@ -36,6 +36,17 @@ def expected_calibration_error(p, y, bins=15):
     return sum(abs(right[at == b].mean() - confidence[at == b].mean()) * np.mean(at == b) for b in set(at))
 
 
+def test_a_resample_has_the_main_metric_of_its_rows():
+    output, truth = scores()
+    rng = np.random.default_rng(1)
+    made = target()
+    value = made.resampled(made.prediction(output), truth)
+    for rows in (np.arange(200), rng.integers(0, 200, 200), np.flatnonzero(truth.numpy() == 1)):
+        own = compute_metrics(made, made.prediction(output)[rows], truth[rows])["balanced_accuracy"]
+        assert value(rows) == pytest.approx(own, abs=1e-6)
+    assert np.isnan(value(np.array([], int)))
+
+
 def test_metrics_are_those_of_scikit_learn():
     output, truth = scores()
     probability = target().prediction(output)

@@ -14,6 +14,9 @@ from crossfade.config.parts import part_problems
 from crossfade.config.schema import RunConfig
 from crossfade.errors import UserError
 
+# keys that a run's result does not depend on; α counts where it is used: in the fusion
+LABELS = ("name", "group", "tags", "alpha", "singles_cache", "resume", "logger", "figures", "fail_fast", "retry")
+
 
 def find_problems(raw: Mapping[str, Any]) -> dict[str, str]:
     """A message per faulty key, in the order: keys and values, parts, what does not go together."""
@@ -74,8 +77,8 @@ def effective(config: RunConfig) -> dict[str, Any]:
     Two jobs of a sweep with equal effective configs are the same job.
     """
     plain = config.dump()
-    for label in ("name", "group", "tags", "alpha", "singles_cache", "resume", "logger", "fail_fast", "retry"):
-        del plain[label]  # α counts where it is used: in the fusion
+    for label in LABELS:
+        del plain[label]
     for group, picked in (("modality", config.task.modalities), ("target", config.task.targets)):
         plain[group] = {name: spec for name, spec in plain[group].items() if name in picked}
     kinds = {spec["kind"] for spec in plain["modality"].values()}

@@ -100,6 +100,7 @@ class RunConfig(Section):
     folds: Annotated[int, Field(ge=2, strict=True)] | None = None
     singles: Flag
     patterns: Flag = True
+    figures: Flag | None = None
     resume: Name | None = None
     singles_cache: Name | None = None
     fail_fast: Flag = False

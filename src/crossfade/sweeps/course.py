@@ -31,8 +31,13 @@ class Due:
     @property
     def config(self) -> RunConfig:
         """The job's config as a part of its sweep: its W&B group, and the single modalities that jobs share."""
-        group = self.job.config.group or self.place.name
-        return self.job.config.model_copy(update={"group": group, "singles_cache": str(self.place / "singles")})
+        own = self.job.config
+        changes = {
+            "group": own.group or self.place.name,
+            "singles_cache": str(self.place / "singles"),
+            "figures": bool(own.figures),  # drawing takes longer than a small training
+        }
+        return own.model_copy(update=changes)
 
 
 class Course:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,19 @@ class MultiClass(Target):
             },
             compute_groups=True,
         )
+
+    def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
+        label = truth.numpy()
+        right = (prediction.argmax(1) == truth).numpy()
+        classes = len(self.classes)
+
+        def value(rows: np.ndarray) -> float:
+            count = np.bincount(label[rows], minlength=classes)
+            hits = np.bincount(label[rows], weights=right[rows], minlength=classes)
+            seen = count > 0
+            return float((hits[seen] / count[seen]).mean()) if seen.any() else float("nan")
+
+        return value
 
     worth_is = "probability of the true class"
 

@@ -45,6 +45,8 @@ def settings_of(due: Due) -> list[str]:
     kept = list(due.job.settings)
     if due.job.config.group is None:
         kept.append(f"++group={quoted(Path(due.place.name))}")
+    if due.job.config.figures is None:
+        kept.append("++figures=false")
     return [
         *kept,
         f"++singles_cache={quoted(due.place / 'singles')}",
