@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, TextIO
 
 
@@ -53,3 +54,10 @@ def lasting_output() -> Iterator[None]:
     finally:
         lasting.flush()
         sys.stdout = before
+
+
+@contextmanager
+def output_to(path: Path) -> Iterator[None]:
+    """What is printed within stands in this file: the screen belongs to the whole sweep, not to one of its jobs."""
+    with path.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        yield

@@ -169,3 +169,18 @@ def test_ddp_in_a_sweep_starts_no_second_sweep(start: Callable[..., subprocess.P
     folders = sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/config.yaml"))
     assert folders == ["00_seed=0", "01_seed=1"]
     assert [entry.attempts for entry in Ledger.open(tmp_path / "sweep").entries()] == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+def test_launchers_of_hydra(launcher: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    plugin = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}[launcher]
+    pytest.importorskip(f"hydra_plugins.hydra_{plugin}_launcher")
+    sweep = start("seed=0,1,2", "trainer.epochs=1", "optim.lr=0.001", f"hydra/launcher={launcher}")
+    assert sweep.wait(240) == 0, (tmp_path / "screen0.txt").read_text()
+    entries = Ledger.open(tmp_path / "sweep").entries()
+    assert [(entry.state, entry.attempts) for entry in entries] == [("finished", 1)] * 3
+    config = RunFolder(tmp_path / "sweep" / entries[2].name).run_config()
+    assert (config.seed, config.group, config.figures) == (2, "sweep", False)
+    assert "optim.lr=0.001" in RunFolder(tmp_path / "sweep" / entries[0].name).overrides()
+    assert list((tmp_path / "sweep" / entries[0].name).glob("output.log"))

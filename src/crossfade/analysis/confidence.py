@@ -57,16 +57,14 @@ def calibration_error(probability: np.ndarray, label: np.ndarray, bins: int = BI
 
 def calibration_bins(probability: np.ndarray, label: np.ndarray, bins: int = BINS) -> pd.DataFrame:
     """Per bin (b/bins, (b+1)/bins] of confidence that holds samples: bin, samples, mean confidence, accuracy."""
-    confidence = probability.max(1)
-    table = pd.DataFrame(
-        {
-            "bin": np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1),
-            "confidence": confidence,
-            "hit": probability.argmax(1) == label,
-        }
+    confidence, hit = probability.max(1), probability.argmax(1) == label
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    sums = {"confidence": np.bincount(place, confidence, bins), "accuracy": np.bincount(place, hit, bins)}
+    held = np.flatnonzero(count)
+    return pd.DataFrame(
+        {"bin": held, "samples": count[held], **{name: total[held] / count[held] for name, total in sums.items()}}
     )
-    grouped = table.groupby("bin", as_index=False)
-    return grouped.agg(samples=("hit", "size"), confidence=("confidence", "mean"), accuracy=("hit", "mean"))
 
 
 def brier(probability: np.ndarray, label: np.ndarray) -> float:

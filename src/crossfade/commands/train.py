@@ -13,6 +13,7 @@ from crossfade.commands.flags import read_flags
 from crossfade.commands.help import show_train, wants_help
 from crossfade.errors import UserError, show_problems
 from crossfade.registry import ROOT_CONFIG, conf_folder, find_part
+from crossfade.screen import output_to
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -90,16 +91,15 @@ def _experiment(raw: dict[str, Any], folder: Path, given: list[str], in_sweep: b
         checked = check(raw)
         from crossfade import experiment
 
-        return experiment.run(checked, _seen_from_here(folder), given)
+        if not in_sweep:
+            return experiment.run(checked, _seen_from_here(folder), given)
+        with output_to(folder / "output.log"):
+            return experiment.run(checked, folder, given)
     except UserError as error:
+        if in_sweep:
+            raise  # the sweep's next job runs all the same, and the sweep says what was wrong
         show_problems(error)
-        if in_sweep:
-            raise  # the sweep's next job runs all the same
         raise SystemExit(error.code) from error  # Hydra would print a stack trace
-    except Exception as error:
-        if in_sweep:
-            print(f"Error: {type(error).__name__}: {error} (stack trace in {folder}/run.log)", file=sys.stderr)
-        raise
 
 
 def _value_of(key: str, text: str) -> str | None:

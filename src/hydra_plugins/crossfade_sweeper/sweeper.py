@@ -55,7 +55,11 @@ class CrossfadeSweeper(BasicSweeper):
             return in_process
         # not by its class: Hydra runs the modules of its plugins twice, and has two of each
         own = getattr(self.launcher, "own", None)
-        return OfHydra(self._launch) if own is None else own(config)
+        if own is not None:
+            found: Launcher = own(config)
+            return found
+        name = f"{type(self.launcher).__module__}.{type(self.launcher).__name__}"
+        return OfHydra(self._launch, all_here="submitit" in name and "Local" in name)
 
     def _compose(self, job: Sequence[str]) -> Any:
         assert self.hydra_context is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 
 from crossfade.runs.signals import interruption
+from crossfade.screen import output_to
 from crossfade.sweeps.course import Course, Due
 from crossfade.sweeps.ending import Ending
 
@@ -31,9 +31,5 @@ def run_here(due: Due) -> None:
     """Train one job in this process."""
     from crossfade import experiment
 
-    with (
-        (due.folder / "output.log").open("a", encoding="utf-8") as log,
-        redirect_stdout(log),
-        redirect_stderr(log),
-    ):
+    with output_to(due.folder / "output.log"):
         experiment.run(due.config, due.folder, due.job.given)

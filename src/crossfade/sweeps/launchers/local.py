@@ -91,7 +91,7 @@ class LocalProcesses:
         free = list(reversed(self.of_worker))
         waiting = list(reversed(jobs))
         running: dict[BaseProcess, tuple[Due, Share]] = {}
-        with _environment({name: str(self.of_worker[0].threads) for name in THREADS}):
+        with environment({name: str(self.of_worker[0].threads) for name in THREADS}):
             context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
             if os.name == "posix":
                 context.set_forkserver_preload(["crossfade.sweeps.launchers.worker"])
@@ -181,7 +181,7 @@ def _killed_for_memory() -> int:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     """The fork server takes its environment, and so its numbers of threads, from here."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)

@@ -12,6 +12,7 @@ from crossfade.commands.train import quoted
 from crossfade.runs import RunFolder
 from crossfade.sweeps.course import Course, Due
 from crossfade.sweeps.ending import Ending
+from crossfade.sweeps.launchers.local import THREADS, cores_here, environment
 
 POLL = 1.0  # seconds
 
@@ -19,11 +20,14 @@ POLL = 1.0  # seconds
 class OfHydra:
     """Hands the jobs to a Hydra launcher, and tells the course what their folders say meanwhile.
 
-    `launch` takes the settings of each job and the sweep's folder.
+    `launch` takes the settings of each job and the sweep's folder. `all_here`: it starts them all on this machine at
+    once, as submitit does without a cluster; then the cores are shared out among them.
     """
 
-    def __init__(self, launch: Callable[[Sequence[Sequence[str]], str], Sequence[JobReturn]]) -> None:
-        self.launch = launch
+    def __init__(
+        self, launch: Callable[[Sequence[Sequence[str]], str], Sequence[JobReturn]], all_here: bool = False
+    ) -> None:
+        self.launch, self.all_here = launch, all_here
 
     def __call__(self, jobs: Sequence[Due], course: Course) -> None:
         if not jobs:
@@ -32,8 +36,10 @@ class OfHydra:
         thread = threading.Thread(target=watch.follow, daemon=True)
         thread.start()
         results: Sequence[JobReturn] = []
+        threads = max(1, cores_here() // min(len(jobs), cores_here()))
         try:
-            results = self.launch([settings_of(due) for due in jobs], str(jobs[0].place))
+            with environment({name: str(threads) for name in THREADS} if self.all_here else {}):
+                results = self.launch([settings_of(due) for due in jobs], str(jobs[0].place))
         finally:
             watch.over.set()
             thread.join()
