@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from crossfade.build import build, build_balance, build_model
 from crossfade.checkpoint import AtomicCheckpointIO, clean
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
+from crossfade.errors import UserError
 from crossfade.features import compute_features
 from crossfade.module import FusionModule
 from crossfade.progress import EpochProgress
@@ -49,7 +51,7 @@ def train(config: RunConfig, folder: RunFolder, data: DataModule, label: str) ->
 
     Continues from the folder's last checkpoint if it has one. Raises Failure when the loss turns NaN.
     """
-    if processes(config) > 1 and "LOCAL_RANK" not in os.environ and "SLURM_PROCID" not in os.environ:
+    if processes(config) * config.trainer.nodes > 1 and "LOCAL_RANK" not in os.environ:
         launch(config, folder)
     else:
         fit(config, folder, data, label)
@@ -65,18 +67,38 @@ def processes(config: RunConfig) -> int:
 
 
 def launch(config: RunConfig, folder: RunFolder) -> None:
-    """Start one process per device with torchrun, each on this run folder, and wait.
+    """Start one process per device with torchrun, on each node of the job, all on this run folder, and wait.
 
     The ranks are told the folder and nothing else: none of them sees the command line, so no sweep starts twice.
     """
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *(f"--nproc-per-node={processes(config)}", "-m", "crossfade.rank", str(folder.path)),
-    ]
+    command = ranks_command(config, folder, os.environ)
     threads = max(1, (os.cpu_count() or 1) // processes(config))
     done = subprocess.run(command, env={"OMP_NUM_THREADS": str(threads), **os.environ}, check=False)
     if done.returncode:
         raise RuntimeError(f"A process of the distributed training failed (exit code {done.returncode}), see above.")
+
+
+def ranks_command(config: RunConfig, folder: RunFolder, environment: Mapping[str, str]) -> list[str]:
+    """The command that starts the ranks: torchrun here, or by srun on every node of a Slurm job.
+
+    Raises UserError where several nodes are asked for and nothing says which they are.
+    """
+    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes(config)}"]
+    rank = ["-m", "crossfade.rank", str(folder.path)]
+    nodes = config.trainer.nodes
+    if nodes == 1:
+        return [*torchrun, "--standalone", *rank]
+    job = environment.get("SLURM_JOB_ID")
+    if job is None:
+        raise UserError(
+            f"trainer.nodes={nodes}: no Slurm job is around that has the nodes. Start the run in one (sbatch, or "
+            "hydra/launcher=submitit_slurm hydra.launcher.nodes=…), on a file system that all nodes see; see "
+            "docs/scaling.md."
+        )
+    port = 20000 + int(job) % 20000  # one for each job, the same on all of its nodes
+    meeting = f"--rdzv-endpoint={environment['SLURMD_NODENAME']}:{port}"
+    spread = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap"]
+    return [*spread, *torchrun, f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-id={job}", meeting, *rank]
 
 
 def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:
