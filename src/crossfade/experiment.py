@@ -87,21 +87,46 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
         # of an interrupted run: its weights go with its vocabulary
         data.prepare(folder.fitted() if folder.preprocessing_file.exists() else None)
         summary = _train_and_score(config, folder, data, config.fusion["_target_"].rsplit(".", 1)[-1].lower())
-        if config.singles and len(config.task.modalities) > 1:
-            summary["singles"] = {
-                name: _single(config, folder, data, name, overrides) for name in config.task.modalities
-            }
-        folder.write_summary(summary)
-        finish_run(config, folder, summary, quiet)
+        _finish(config, folder, data, summary, overrides, quiet)
     return summary
 
 
+def finish_trained(
+    config: RunConfig, folder: Path, data: DataModule, seconds: float, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What `run` does after the training, for a run that was trained in a stack with others."""
+    run_folder = RunFolder(folder)
+    with run_folder.running():
+        summary = _scored(config, run_folder, data, seconds)
+        _finish(config, run_folder, data, summary, overrides)
+    return summary
+
+
+def _finish(
+    config: RunConfig,
+    folder: RunFolder,
+    data: DataModule,
+    summary: dict[str, Any],
+    overrides: Sequence[str],
+    quiet: bool = False,
+) -> None:
+    """The single modalities, the summary with them, the table."""
+    if config.singles and len(config.task.modalities) > 1:
+        summary["singles"] = {name: _single(config, folder, data, name, overrides) for name in config.task.modalities}
+    folder.write_summary(summary)
+    finish_run(config, folder, summary, quiet)
+
+
 def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> dict[str, Any]:
-    """Train, then reopen the run from its folder and score that: what is reported is what was saved."""
+    """Train, then `_scored`."""
     started = time.monotonic()
     write_json(folder.preprocessing_file, data.fitted)
     train(config, folder, data, label)
-    seconds = time.monotonic() - started
+    return _scored(config, folder, data, time.monotonic() - started)
+
+
+def _scored(config: RunConfig, folder: RunFolder, data: DataModule, seconds: float) -> dict[str, Any]:
+    """Reopen the run from its folder and score that: what is reported is what was saved."""
     checkpoint = "best" if (folder.checkpoints / "best.ckpt").exists() else "last"
     model = reopen_model(config, folder, checkpoint)
     scored = score(model, data, "test", device_of(config))
@@ -162,6 +187,5 @@ def _shared_place(config: RunConfig, alone: RunConfig, name: str) -> RunFolder |
     """Where the jobs of a sweep share this single-modality run: its name and the hash of its config."""
     if config.singles_cache is None:
         return None
-    relevant = {k: v for k, v in alone.dump().items() if k not in ("name", "group", "tags", "resume", "singles_cache")}
-    key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(effective(alone), sort_keys=True).encode()).hexdigest()[:12]
     return RunFolder(Path(config.singles_cache) / f"{name}_{key}")

@@ -66,6 +66,12 @@ class Course:
         self.board.ended(due.entry.name, ending.state, ending.error, seconds)
         self.ledger.ended(due.entry, ending.state, ending.error, round(seconds, 2))
 
+    def withdraw(self, due: Due) -> None:
+        """The job was not begun after all."""
+        del self._since[due.entry.identity]
+        self.board.running.pop(due.entry.name)
+        self.ledger.withdrawn(due.entry)
+
 
 class Launcher(Protocol):
     """Runs jobs in some way of its own; returns when all have ended, or when the course is stopped."""

@@ -121,6 +121,10 @@ class Ledger:
             "state = 'running', error = null, ended = null, started = ?, attempts = attempts + 1", identity, now()
         )
 
+    def withdrawn(self, entry: Entry) -> None:
+        """The job waits as before: it was not begun after all."""
+        self._update("state = ?, started = ?, attempts = ?", entry.identity, entry.state, entry.started, entry.attempts)
+
     def ended(self, entry: Entry, state: State, error: str | None = None, seconds: float | None = None) -> None:
         """The job runs no more; its value is read from its folder."""
         metric, value = _result(self.folder / entry.name) if state == "finished" else (None, None)
