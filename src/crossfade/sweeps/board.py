@@ -70,6 +70,8 @@ class Board:
             return
         if state == "failed":
             self.failed += 1
+        if error in ("Ctrl-C", "SIGTERM"):
+            return  # the whole sweep is stopped, and says so
         first = (error or "unknown error").splitlines()[0]
         log = folder / "run.log" if (folder / "run.log").exists() else folder / "output.log"
         self.console.print(Text(f"{state}: {name}: {first}", style="red"), Text(f"(see {log})"), soft_wrap=True)

@@ -136,7 +136,10 @@ def _run(plan: Planned, place: Path, ledger: Ledger, launcher: Launcher) -> None
     best = ranked([Outcome.of_folder(place / e.name) for e in entries.values() if e.state == "finished"])
     with Board(len(entries), done, failed, best[0] if best else None) as board:
         course = Course(ledger, board, first.fail_fast)
-        launcher(due, course)
+        try:
+            launcher(due, course)
+        except KeyboardInterrupt:
+            course.stopped = "Ctrl-C"
     if course.stopped is not None:
         print(f"The sweep stopped: {course.stopped}.")
         print(f"What is finished stays. To go on: the same command again, or crossfade sweep resume {place}")
