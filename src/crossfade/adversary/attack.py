@@ -26,9 +26,11 @@ def radius_of(x: Tensor, here: Tensor, scale: Scale, epsilon: float) -> Tensor:
 
 
 def fgsm(loss: Loss, x: Inputs, radius: Inputs, scales: Mapping[str, Scale]) -> dict[str, Tensor]:
-    """x + r·sign(∇_x L): Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572, section 4, the unnumbered equation of η."""
+    """x + r·sign(∇_x L): Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572, section 4 (their η)."""
     slope = gradient(loss, x)
-    return {name: within(x[name] + radius[name] * slope[name].sign(), x[name], radius[name], scales[name]) for name in x}
+    return {
+        name: within(x[name] + radius[name] * slope[name].sign(), x[name], radius[name], scales[name]) for name in x
+    }
 
 
 def pgd(

@@ -12,7 +12,7 @@ from crossfade.data.scale import Scale
 
 
 class Fgsm(Adversary):
-    """One step to the corner of the box: x + ε·sd·sign(∇_x L), see `attack.fgsm`; a step costs about twice a plain one."""
+    """One step to a corner of the box, x + ε·sd·sign(∇_x L): see `attack.fgsm`. It doubles a training step's cost."""
 
     def __init__(self, scales: Mapping[str, Scale], epsilon: float = 0.1, share: float = 0.5) -> None:
         super().__init__(scales, epsilon, share)

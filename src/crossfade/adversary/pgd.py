@@ -13,12 +13,9 @@ from crossfade.data.scale import Scale
 
 
 class Pgd(Adversary):
-    """`steps` small steps from a random place in the box, see `attack.pgd`; a training step costs about 1 + steps plain
-    ones."""
+    """`steps` small steps from a random place in the box: see `attack.pgd`. Each adds a plain training step's cost."""
 
-    def __init__(
-        self, scales: Mapping[str, Scale], epsilon: float = 0.1, share: float = 1.0, steps: int = 5
-    ) -> None:
+    def __init__(self, scales: Mapping[str, Scale], epsilon: float = 0.1, share: float = 1.0, steps: int = 5) -> None:
         super().__init__(scales, epsilon, share)
         self.steps = steps
 

@@ -12,7 +12,13 @@ from crossfade.data.module import DataModule
 from crossfade.specs import ModalitySpec
 
 # axes of a batch of tensors (n, …) over which a feature's mean and sd are taken: all but the feature's own
-OVER: dict[str, tuple[int, ...]] = {"image": (0, 2, 3), "audio": (0, 1), "series": (0, 1), "points": (0, 1), "table": (0,)}
+OVER: dict[str, tuple[int, ...]] = {
+    "image": (0, 2, 3),
+    "audio": (0, 1),
+    "series": (0, 1),
+    "points": (0, 1),
+    "table": (0,),
+}
 CUT = 10.0  # a table's z-scores are cut off there by its transform
 
 
