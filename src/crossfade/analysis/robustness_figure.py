@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,81 +10,82 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from crossfade.analysis.levels import ABSENT, CHANCE, CLEAN
 from crossfade.analysis.robustness_table import main_rows, modalities_of, reference
-from crossfade.drawing import BLUE, GREY, INK, ORANGE, STYLE, save
+from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
 
 ABREAST = 3  # panels
 COLOURS = (BLUE, ORANGE, "#2f855a", "#805ad5", "#b83280", "#b7791f", INK)
 MARKS = "osD^vPX"
+LEVELS = {"clean, 95 %": (INK, "-"), "chance": (GREY, ":")}
 
 
 @rc_context(STYLE)
 def draw_robustness(table: pd.DataFrame, metric: str, path: Path) -> None:
-    """A panel per modality, a line per corruption over its severity; clean, absent and chance as level lines.
+    """A panel per modality, a line per corruption over its severity, from the clean value at 0 on.
 
-    Bands are 95 % intervals over groups, where the table has them.
+    Level lines: clean, with its 95 % interval as a band; the modality absent; chance.
     """
     rows = main_rows(table, metric)
     found = modalities_of(rows, "corruption")
     figure, panels = _panels(len(found))
     for axes, (modality, own) in zip(panels, found.items(), strict=False):
-        for i, name in enumerate(own.index):
-            line = rows[(rows["modality"] == modality) & (rows["corruption"] == name)].sort_values("severity")
-            _line(axes, line["severity"], line, str(name).replace("_", " "), i)
-        for name, style, of in ((CLEAN, "-", ""), (ABSENT, "--", modality), (CHANCE, ":", "")):
-            value = reference(rows, "corruption", name, of)
-            axes.axhline(value, color=INK if name == CLEAN else GREY, ls=style, lw=1, label=name, zorder=1)
-        axes.set_xticks(own.columns, [f"{severity:g}" for severity in own.columns])
+        lines = {str(name).replace("_", " "): each for name, each in own.iterrows()}
+        _draw(axes, rows, "corruption", lines, modality)
         axes.set_title(modality, loc="left")
-    _labels(panels, len(found), "severity", metric)
-    save(figure, path)
+        axes.set_xlabel("severity")
+    _finish(figure, panels, metric, {**LEVELS, "modality absent": (GREY, "--")}, path)
 
 
 @rc_context(STYLE)
 def draw_adversarial(table: pd.DataFrame, metric: str, path: Path) -> None:
-    """A panel per attack, a line per modality and one for all of them over the radius ε."""
+    """A panel per attack, a line per modality and one for all of them over the radius ε, from 0 on."""
     rows = main_rows(table, metric)
-    attacks = [name for name in rows["attack"].unique() if name not in (CLEAN, CHANCE)]
+    found = modalities_of(rows, "attack")
+    attacks = sorted({name for own in found.values() for name in own.index})
     figure, panels = _panels(len(attacks))
     for axes, attack in zip(panels, attacks, strict=False):
-        own = rows[rows["attack"] == attack]
-        for i, modality in enumerate(own["modality"].unique()):
-            line = own[own["modality"] == modality].sort_values("epsilon")
-            _line(axes, np.arange(len(line)), line, str(modality), i)
-        for name, style in ((CLEAN, "-"), (CHANCE, ":")):
-            value = reference(rows, "attack", name)
-            axes.axhline(value, color=INK if name == CLEAN else GREY, ls=style, lw=1, label=name, zorder=1)
-        epsilons = sorted(own["epsilon"].unique())
-        axes.set_xticks(range(len(epsilons)), [f"{epsilon:g}" for epsilon in epsilons])
-        axes.set_title(attack.upper(), loc="left")
-    _labels(panels, len(attacks), "radius ε, in sd of the training split", metric)
-    save(figure, path)
+        _draw(axes, rows, "attack", {modality: own.loc[attack] for modality, own in found.items()})
+        axes.set_title(str(attack).upper(), loc="left")
+        axes.set_xlabel("ε, in sd of the training split")
+    _finish(figure, panels, metric, LEVELS, path)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
     columns = min(count, ABREAST)
     lines = -(-count // columns)
-    figure = Figure(figsize=(1.0 + 3.1 * columns, 2.7 * lines))
+    figure = Figure(figsize=(0.8 + 3.0 * columns, 0.4 + 3.0 * lines))
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for axes in grid.flat[count:]:
-        axes.set_visible(False)
-    return figure, list(grid.flat)
+        axes.remove()
+    return figure, list(grid.flat[:count])
 
 
-def _line(axes: Axes, x: Sequence[float] | pd.Series | np.ndarray, line: pd.DataFrame, label: str, i: int) -> None:
-    colour = COLOURS[i % len(COLOURS)]
-    low, high = line["low"].to_numpy(float), line["high"].to_numpy(float)
-    if not np.isnan(low).any():
-        axes.fill_between(x, low, high, color=colour, alpha=0.10, lw=0)
-    axes.plot(x, line["value"], color=colour, marker=MARKS[i % len(MARKS)], ms=3.5, lw=1.4, label=label)
+def _draw(axes: Axes, rows: pd.DataFrame, by: str, lines: Mapping[str, pd.Series], absent: str = "") -> None:
+    """Each line's values by amount, at even distances behind the clean value."""
+    clean = rows[rows[by] == CLEAN].iloc[0]
+    if not np.isnan(clean["low"]):
+        axes.axhspan(clean["low"], clean["high"], color=PALE, alpha=0.6, lw=0, zorder=0)
+    axes.axhline(clean["value"], color=INK, lw=1, zorder=1)
+    axes.axhline(reference(rows, by, CHANCE), color=GREY, ls=":", lw=1, zorder=1)
+    if absent:
+        axes.axhline(reference(rows, by, ABSENT, absent), color=GREY, ls="--", lw=1.2, zorder=1)
+    for i, (label, each) in enumerate(lines.items()):
+        values = each.sort_index()
+        y = [clean["value"], *values]
+        axes.plot(range(len(y)), y, color=COLOURS[i % len(COLOURS)], marker=MARKS[i % len(MARKS)], ms=3.5, label=label)
+        axes.set_xticks(range(len(y)), ["0", *(f"{amount:g}" for amount in values.index)])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, fontsize=7, handlelength=1.6)
+    axes.grid(axis="y")
 
 
-def _labels(panels: Sequence[Axes], count: int, x: str, metric: str) -> None:
-    for i, axes in enumerate(panels[:count]):
-        axes.set_xlabel(x)
-        axes.grid(axis="y")
-        axes.legend(fontsize=7, loc="best")
-        if i % ABREAST == 0:
-            axes.set_ylabel(metric.replace("_", " "))
+def _finish(
+    figure: Figure, panels: Sequence[Axes], metric: str, levels: Mapping[str, tuple[str, str]], path: Path
+) -> None:
+    for axes in panels[::ABREAST]:
+        axes.set_ylabel(metric.replace("_", " "))
+    handles = [Line2D([], [], color=colour, ls=style, lw=1.2) for colour, style in levels.values()]
+    figure.legend(handles, list(levels), loc="outside upper right", ncols=3, fontsize=7)
+    save(figure, path)
