@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_yaml_has_five_severities_each_worse_than_the_one_before(kind, name):
         found = [corruption(x, severity, rng(seed), SCALES[kind]) for seed in range(12)]
         harms.append(sum(harm(kind, x, y) for y in found))
     assert harms[0] > 0
-    assert all(a < b for a, b in zip(harms, harms[1:], strict=False)), harms
+    assert all(a < b for a, b in pairwise(harms)), harms
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
