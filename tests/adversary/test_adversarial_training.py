@@ -148,7 +148,7 @@ def test_trained_against_it_a_model_holds_where_a_plain_one_does_not():
                                 targets)  # fmt: skip
             optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
             rng = np.random.default_rng(0)
-            for _ in range(200):
+            for _ in range(120):
                 given = method.perturb(model, sample(128, rng))
                 loss = total_loss(model, model(given.inputs, given.presence), given.truth)
                 optimizer.zero_grad()
