@@ -35,13 +35,15 @@ console = Console()
 def stress(
     folder: Path,
     corruptions: Mapping[str, Sequence[str]],
-    severities: Sequence[int] = (1, 2, 3, 4, 5),
-    attacks: Sequence[str] = ("fgsm", "pgd"),
-    epsilons: Sequence[float] = (0.03, 0.1, 0.3),
-    samples: int | None = None,
-    split: str = "test",
+    severities: Sequence[int],
+    attacks: Sequence[str],
+    epsilons: Sequence[float],
+    samples: int | None,
+    split: str,
 ) -> None:
-    """Measure a run under `corruptions` {modality: names} and attacks; those modalities are attacked that they name.
+    """Measure a run under `corruptions` {modality: names} and attacks, on the modalities that are named there.
+
+    `samples` of the split are drawn at random; None takes all. Text is not attacked: its word pieces are no numbers.
 
     Writes robustness_<target>.csv, adversarial_<target>.csv and the figures of both names into the run's folder, and
     prints a table of each. Raises UserError for a run that cannot be reopened.
@@ -94,6 +96,7 @@ def _progress() -> Progress:
     return Progress(
         TextColumn("[bold]{task.description:<12}"), BarColumn(24), MofNCompleteColumn(),
         TimeElapsedColumn(), TextColumn("<"), TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
     )  # fmt: skip
 
 

@@ -176,7 +176,7 @@ def test_the_words_of_the_tables():
         ["", "without it", "", ".700", ".50"],
     ]
     assert "Clean .900, chance .500" in words.note
-    assert "worse than without" in words.note
+    assert "worse than without it" in words.note
     assert [row[3] for row in robustness_words(table, "acc", "min").rows[1:3]] == [".600", ".800*"]
     table = frame("attack", "epsilon", ("", "clean", 0, 0.9), ("", "chance", 0, 0.5), ("ct", "fgsm", 0.1, 0.7),
                   ("ct", "pgd", 0.1, 0.5), ("jointly", "fgsm", 0.1, 0.4))  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ def attacked_levels(
                 tick()
 
 
-def attacked_sets(names: Iterator[str] | Sequence[str] | Mapping[str, Scale]) -> dict[str, list[str]]:
+def attacked_sets(names: Iterable[str]) -> dict[str, list[str]]:
     """What is attacked together, by what it is called: each modality alone, and all of several."""
     every = list(names)
     return {name: [name] for name in every} | ({JOINTLY: every} if len(every) > 1 else {})

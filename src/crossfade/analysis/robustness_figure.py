@@ -19,14 +19,14 @@ from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
 ABREAST = 3  # panels
 COLOURS = (BLUE, ORANGE, "#2f855a", "#805ad5", "#b83280", "#b7791f", INK)
 MARKS = "osD^vPX"
-LEVELS = {"clean, 95 %": (INK, "-"), "chance": (GREY, ":")}
+CLEAN_LEVEL, CHANCE_LEVEL, ABSENT_LEVEL = (("clean, 95 %", INK, "-"), ("chance", GREY, ":"), ("absent", GREY, "--"))
 
 
 @rc_context(STYLE)
 def draw_robustness(table: pd.DataFrame, metric: str, path: Path) -> None:
     """A panel per modality, a line per corruption over its severity, from the clean value at 0 on.
 
-    Level lines: clean, with its 95 % interval as a band; the modality absent; chance.
+    Level lines: clean, with its 95 % interval as a band; the modality absent; chance, where anything comes near it.
     """
     rows = main_rows(table, metric)
     found = modalities_of(rows, "corruption")
@@ -36,7 +36,7 @@ def draw_robustness(table: pd.DataFrame, metric: str, path: Path) -> None:
         _draw(axes, rows, "corruption", lines, modality)
         axes.set_title(modality, loc="left")
         axes.set_xlabel("severity")
-    _finish(figure, panels, metric, {**LEVELS, "modality absent": (GREY, "--")}, path)
+    _finish(figure, panels, metric, reference(rows, "corruption", CHANCE), [CLEAN_LEVEL, ABSENT_LEVEL], path)
 
 
 @rc_context(STYLE)
@@ -50,7 +50,7 @@ def draw_adversarial(table: pd.DataFrame, metric: str, path: Path) -> None:
         _draw(axes, rows, "attack", {modality: own.loc[attack] for modality, own in found.items()})
         axes.set_title(str(attack).upper(), loc="left")
         axes.set_xlabel("ε, in sd of the training split")
-    _finish(figure, panels, metric, LEVELS, path)
+    _finish(figure, panels, metric, reference(rows, "attack", CHANCE), [CLEAN_LEVEL], path)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
@@ -69,7 +69,6 @@ def _draw(axes: Axes, rows: pd.DataFrame, by: str, lines: Mapping[str, pd.Series
     if not np.isnan(clean["low"]):
         axes.axhspan(clean["low"], clean["high"], color=PALE, alpha=0.6, lw=0, zorder=0)
     axes.axhline(clean["value"], color=INK, lw=1, zorder=1)
-    axes.axhline(reference(rows, by, CHANCE), color=GREY, ls=":", lw=1, zorder=1)
     if absent:
         axes.axhline(reference(rows, by, ABSENT, absent), color=GREY, ls="--", lw=1.2, zorder=1)
     for i, (label, each) in enumerate(lines.items()):
@@ -82,10 +81,15 @@ def _draw(axes: Axes, rows: pd.DataFrame, by: str, lines: Mapping[str, pd.Series
 
 
 def _finish(
-    figure: Figure, panels: Sequence[Axes], metric: str, levels: Mapping[str, tuple[str, str]], path: Path
+    figure: Figure, panels: Sequence[Axes], metric: str, chance: float, levels: list[tuple[str, str, str]], path: Path
 ) -> None:
+    low, high = panels[0].get_ylim()
+    if low <= chance <= high:
+        levels = [*levels, CHANCE_LEVEL]
+        for axes in panels:
+            axes.axhline(chance, color=GREY, ls=":", lw=1, zorder=1)
     for axes in panels[::ABREAST]:
         axes.set_ylabel(metric.replace("_", " "))
-    handles = [Line2D([], [], color=colour, ls=style, lw=1.2) for colour, style in levels.values()]
-    figure.legend(handles, list(levels), loc="outside upper right", ncols=3, fontsize=7)
+    handles = [Line2D([], [], color=colour, ls=style, lw=1.2, label=label) for label, colour, style in levels]
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=7)
     save(figure, path)

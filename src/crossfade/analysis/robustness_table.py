@@ -60,7 +60,7 @@ def robustness_words(table: pd.DataFrame, metric: str, better: str) -> Words:
             lines.append(["", "without it", *[""] * (len(severities) - 1), short(absent), _kept(absent, clean, chance)])
     note = f"Clean {short(clean)}, chance {short(chance)}. kept = (value − chance) / (clean − chance), mean of the row."
     if any(cell.endswith("*") for line in lines for cell in line):
-        note += " * worse than without the modality."
+        note += " * worse than without it (point estimate)."
     return Words(["modality", "corruption", *(f"{severity:g}" for severity in severities), "kept"], lines, note)
 
 

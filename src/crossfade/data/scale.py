@@ -41,9 +41,6 @@ class Scale:
         """x within the limits; entries that are missing (NaN) stay so."""
         return x if self.limits is None else x.clamp(*self.limits)
 
-    def to(self, device: torch.device) -> Scale:
-        return Scale(self.spec, self.mean.to(device), self.sd.to(device), self.limits, self.cardinality)
-
 
 def values_there(kind: str, x: Tensor) -> Tensor:
     """Which entries of a batch (n, …) hold a value: no missing entry, no padding; bool like x.
