@@ -64,6 +64,9 @@ def stress(
         corrupted = list(corrupted_levels(bench, built, severities, scales, tick))
         attacked = list(attacked_levels(bench, attacks, epsilons, scales, tick))
     for name, main, better in mains(config):
+        if not clean[0].measured[name].metrics:
+            console.print(f"{name}: the truth is known of none of these samples.", highlight=False)
+            continue
         metric = main.partition("/")[2]
         title = f"{name} · {spoken_metric(main)} · {len(bench.rows)} {split} samples"
         if corrupted:

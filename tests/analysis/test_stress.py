@@ -136,6 +136,16 @@ def test_the_other_modalities_are_encoded_once_and_the_batch_size_does_not_matte
     assert draws == [g.random() for g in bench(opened).generators(slice(0, 7), "x")]
 
 
+def test_what_nobody_knows_has_no_metric(opened):
+    one = bench(opened)
+    one.truth["size"] = torch.full_like(one.truth["size"], float("nan"))
+    assert one.measure(one.tokens)["size"].metrics == {}
+    assert one.chance()["size"].metrics == {}
+    assert one.measure(one.tokens)["outcome"].metrics
+    nobody = torch.zeros_like(one.mask)
+    assert all(found.metrics == {} for found in one.measure(one.tokens, nobody).values())
+
+
 def test_attacks_make_the_loss_rise_with_their_radius_and_jointly_most(opened):
     one = bench(opened)
     scales = scales_of(opened[1])
@@ -220,10 +230,12 @@ def test_the_command_writes_tables_and_figures_and_the_page_shows_them(run, caps
     ("modalities=scn", 'scn is none. Did you mean "scan"?'),
     ("attacks=pdg", 'pdg is none. Did you mean "pgd"?'),
     ("epsilons=-1", "epsilons=-1: -1 is not allowed; give numbers above 0."),
-    ("samples=1", "samples=1: 1 is not allowed"),
+    ("samples=1", "samples=1: must be a whole number from 2 on, or all."),
+    ("samples=8,9", "samples=8,9: must be a whole number"),
     ("split=tset", 'split=tset: must be one of train, val, test. Did you mean "test"?'),
     ("severity=3", 'severity: unknown key. Did you mean "severities"?'),
     ("corruptions=none attacks=none", "nothing is left to do"),
+    ("modalities=note corruptions=none", "note is text, whose word pieces cannot be moved by a little"),
     ("modalities=note attacks=fgsm", "note is text, whose word pieces cannot be moved by a little"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_with_the_fix(run, capsys, setting, message):

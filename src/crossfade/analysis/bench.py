@@ -70,9 +70,14 @@ class Bench:
         return total_loss(self.model, self.model.decide(tokens, mask), dict(truth))
 
     def measure(self, tokens: Tensor, mask: Tensor | None = None) -> dict[str, Measured]:
-        """Every target's metrics with these tokens; samples that the mask leaves with nothing are not counted."""
+        """Every target's metrics with these tokens; samples that the mask leaves with nothing are not counted.
+
+        No metric of a target whose truth is known of no sample that is left.
+        """
         mask = self.mask if mask is None else mask
         kept = mask.any(-1).any(-1).nonzero().squeeze(1)
+        if not len(kept):
+            return {name: Measured({}, None) for name in self.truth}
         prediction = self._predictions(tokens, mask, kept)
         kept = kept.cpu()
         return {name: self._measured(name, prediction[name], kept) for name in self.truth}
@@ -82,7 +87,8 @@ class Bench:
         found = {}
         for name, truth in self.truth.items():
             target = self._target(name)
-            found[name] = Measured(compute_metrics(target, target.chance(truth), truth), None)
+            known = bool(target.known(truth).any())
+            found[name] = Measured(compute_metrics(target, target.chance(truth), truth) if known else {}, None)
         return found
 
     def without(self, name: str) -> dict[str, Measured]:
@@ -110,8 +116,10 @@ class Bench:
 
     def _measured(self, name: str, prediction: Tensor, kept: Tensor) -> Measured:
         target, truth = self._target(name), self.truth[name][kept]
-        metrics = compute_metrics(target, prediction, truth)
         known = target.known(truth)
+        if not known.any():
+            return Measured({}, None)
+        metrics = compute_metrics(target, prediction, truth)
         one = target.per_sample(prediction[known][:1], target.measurable(truth[known][:1]))
         if not isinstance(target, MultiClass) and one is None:
             return Measured(metrics, None)  # a metric of all samples at once: too slow to draw again here

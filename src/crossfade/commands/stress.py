@@ -45,9 +45,10 @@ def main(arguments: Sequence[str]) -> None:
     epsilons = _numbers(given, "epsilons", lambda e: 0 < e < math.inf, "numbers above 0", problems)
     samples = None
     if given["samples"] != "all":
-        samples = _numbers(
-            given, "samples", lambda n: n >= 2 and n % 1 == 0, "a whole number from 2 on, or all", problems
-        )
+        if given["samples"].isdecimal() and int(given["samples"]) >= 2:
+            samples = int(given["samples"])
+        else:
+            problems.append(f"samples={given['samples']}: must be a whole number from 2 on, or all.")
     attacks = _names(given, "attacks", ["fgsm", "pgd"], problems)
     folder = given_run(given["run"], problems)
     if problems:
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen = _corruptions(given, {name: kinds[name] for name in modalities}, problems)
     if not any(chosen.values()) and not attacks:
         problems.append("corruptions=none attacks=none: nothing is left to do. Leave one of them out.")
-    asked = any(argument.startswith("attacks=") for argument in arguments)
+    asked = any(argument.startswith("attacks=") for argument in arguments) or not any(chosen.values())
     if asked and attacks and modalities and {kinds[name] for name in modalities} == {"text"}:
         problems.append(
             f"attacks={given['attacks']}: {', '.join(modalities)} is text, whose word pieces cannot be moved by a "
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str]) -> None:
         severities=list(map(int, severities)),
         attacks=attacks,
         epsilons=epsilons,
-        samples=int(samples[0]) if samples else None,
+        samples=samples,
         split=given["split"],
     )
 
