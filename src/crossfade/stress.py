@@ -54,7 +54,8 @@ def stress(
     data = reopen_data(config, run)
     model = reopen_model(config, run, summary["checkpoint"])
     bench = Bench(model, data, _rows(data, split, samples), device_of(config))
-    scales = {name: scale for name, scale in scales_of(data).items() if name in corruptions}
+    every = scales_of(data)
+    scales = {name: every[name] for name in corruptions if name in every}
     built = {m: {name: _built(data, m, name) for name in names} for m, names in corruptions.items()}
     clean = list(references(bench))
     sets = attacked_sets(scales)
@@ -77,7 +78,7 @@ def stress(
         if attacked:
             found = levels_table([*clean[:2], *attacked], name, metric, "attack", "epsilon")
             draw_adversarial(found, metric, run.figures / f"adversarial_{name}.png")
-            _show(adversarial_words(found, metric), f"{title} · attacked")
+            _show(adversarial_words(found, metric, better), f"{title} · attacked")
             _say(run.write_table(f"adversarial_{name}", found), run.figures / f"adversarial_{name}.png")
 
 

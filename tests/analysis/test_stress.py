@@ -163,9 +163,11 @@ def test_attacks_make_the_loss_rise_with_their_radius_and_jointly_most(opened):
 
 
 def test_what_is_kept_is_a_share_of_what_stands_above_chance():
-    assert kept(0.6, 0.9, 0.2) == pytest.approx(4 / 7)
-    np.testing.assert_allclose(kept(np.array([2.0, 5.0, 6.0]), 2.0, 5.0), [1, 0, -1 / 3])  # an error: less is better
-    assert np.isnan(kept(0.5, 0.2, 0.2))
+    assert kept(0.6, 0.9, 0.2, "max") == pytest.approx(4 / 7)
+    assert [kept(error, 2.0, 5.0, "min") for error in (2.0, 5.0, 6.0)] == pytest.approx([1, 0, -1 / 3])
+    assert kept(np.array([2.0, 5.0, 6.0]), 2.0, 5.0, "min") == pytest.approx(2 / 9)
+    for clean, better in ((0.2, "max"), (0.1, "max"), (0.3, "min")):  # no better than chance: nothing to keep
+        assert np.isnan(kept(0.5, clean, 0.2, better))
 
 
 def frame(by, amount, *rows):
@@ -190,7 +192,7 @@ def test_the_words_of_the_tables():
     assert [row[3] for row in robustness_words(table, "acc", "min").rows[1:3]] == [".600", ".800*"]
     table = frame("attack", "epsilon", ("", "clean", 0, 0.9), ("", "chance", 0, 0.5), ("ct", "fgsm", 0.1, 0.7),
                   ("ct", "pgd", 0.1, 0.5), ("jointly", "fgsm", 0.1, 0.4))  # fmt: skip
-    assert adversarial_words(table, "acc").rows == [
+    assert adversarial_words(table, "acc", "max").rows == [
         ["ct", "fgsm", ".700", ".50"], ["", "pgd", ".500", ".00"], ["jointly", "fgsm", ".400", "-.25"]
     ]  # fmt: skip
 

@@ -60,8 +60,8 @@ class Adversary:
 class NoAdversary(Adversary):
     """The samples as they are."""
 
-    def __init__(self) -> None:
-        super().__init__({}, 0.0, 0.0)
+    def __init__(self, scales: Mapping[str, Scale] | None = None) -> None:
+        super().__init__(scales or {}, 0.0, 0.0)
 
     def perturb(self, model: FusionModel, batch: Batch) -> Batch:
         return batch

@@ -43,10 +43,12 @@ def levels_table(levels: Sequence[Level], target: str, main: str, by: str, amoun
     return pd.DataFrame(rows, columns=["modality", by, amount, "metric", "value", "low", "high"])
 
 
-def kept(value: np.ndarray | float, clean: float, chance: float) -> np.ndarray | float:
-    """(value − chance) / (clean − chance): the share that is left of what the model is worth above chance.
+def kept(value: np.ndarray | float, clean: float, chance: float, better: str) -> float:
+    """(value − chance) / (clean − chance), its mean: the share that is left of what the model is worth above chance.
 
-    1 is unharmed, 0 is chance, below 0 is worse. NaN where the clean model is no better than chance by 1e−6.
+    1 is unharmed, 0 is chance, below 0 is worse. `better` is "max" or "min", of the metric. NaN where the clean model
+    is no better than chance by 1e−6: there is nothing that could be kept.
     """
     gap = clean - chance
-    return (value - chance) / gap if abs(gap) > 1e-6 else np.full_like(value, np.nan, dtype=float)
+    worth = gap if better == "max" else -gap
+    return float(np.mean(value - chance)) / gap if worth > 1e-6 else float("nan")

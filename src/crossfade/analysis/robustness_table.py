@@ -51,21 +51,23 @@ def robustness_words(table: pd.DataFrame, metric: str, better: str) -> Words:
     for modality, own in found.items():
         values = own[severities].to_numpy(float)
         absent = reference(rows, "corruption", ABSENT, modality)
-        lines.append([modality, "mean", *map(short, values.mean(0)), _kept(values, clean, chance)])
+        lines.append([modality, "mean", *map(_cell, values.mean(0)), _kept(values, clean, chance, better)])
         for name, each in zip(own.index, values, strict=True):
             worse = each < absent if better == "max" else each > absent
-            cells = [short(value) + "*" * bool(bad) for value, bad in zip(each, worse, strict=True)]
-            lines.append(["", str(name), *cells, _kept(each, clean, chance)])
+            cells = [_cell(value) + "*" * bool(bad) for value, bad in zip(each, worse, strict=True)]
+            lines.append(["", str(name), *cells, _kept(each, clean, chance, better)])
         if not np.isnan(absent):
-            lines.append(["", "without it", *[""] * (len(severities) - 1), short(absent), _kept(absent, clean, chance)])
-    note = f"Clean {short(clean)}, chance {short(chance)}. kept = (value − chance) / (clean − chance), mean of the row."
+            lines.append(
+                ["", "without it", *[""] * (len(severities) - 1), short(absent), _kept(absent, clean, chance, better)]
+            )
+    note = f"Clean {_cell(clean)}, chance {_cell(chance)}. kept = (value − chance) / (clean − chance), mean of the row."
     if any(cell.endswith("*") for line in lines for cell in line):
         note += " * worse than without it (point estimate)."
     return Words(["modality", "corruption", *(f"{severity:g}" for severity in severities), "kept"], lines, note)
 
 
-def adversarial_words(table: pd.DataFrame, metric: str) -> Words:
-    """A row per attack and what is attacked, a column per radius."""
+def adversarial_words(table: pd.DataFrame, metric: str, better: str) -> Words:
+    """A row per attack and what is attacked, a column per radius; `better` is "max" or "min", of the metric."""
     rows = main_rows(table, metric)
     clean, chance = (reference(rows, "attack", name) for name in (CLEAN, CHANCE))
     found = modalities_of(rows, "attack")
@@ -74,11 +76,14 @@ def adversarial_words(table: pd.DataFrame, metric: str) -> Words:
     for modality, own in found.items():
         for i, (name, each) in enumerate(own[epsilons].iterrows()):
             values = each.to_numpy(float)
-            lines.append(["" if i else modality, str(name), *map(short, values), _kept(values, clean, chance)])
-    note = f"Clean {short(clean)}, chance {short(chance)}. ε in standard deviations of the training split."
+            lines.append(["" if i else modality, str(name), *map(_cell, values), _kept(values, clean, chance, better)])
+    note = f"Clean {_cell(clean)}, chance {_cell(chance)}. ε in standard deviations of the training split."
     return Words(["attacked", "attack", *(f"ε = {epsilon:g}" for epsilon in epsilons), "kept"], lines, note)
 
 
-def _kept(values: np.ndarray | float, clean: float, chance: float) -> str:
-    share = np.mean(kept(values, clean, chance))
-    return "–" if np.isnan(share) else short(float(share), 2)
+def _kept(values: np.ndarray | float, clean: float, chance: float, better: str) -> str:
+    return _cell(kept(values, clean, chance, better), 2)
+
+
+def _cell(value: float, digits: int = 3) -> str:
+    return "–" if np.isnan(value) else short(value, digits)

@@ -20,16 +20,17 @@ def robustness_sections(folder: RunFolder, model: FusionModel) -> Iterator[Secti
     with tempfile.TemporaryDirectory() as place:
         for name, target in model.targets.items():
             assert isinstance(target, Target)
+            better = target.direction(target.main)
             if (table := folder.table(f"robustness_{name}")) is not None:
                 path = Path(place) / f"robustness_{name}.svg"
                 draw_robustness(table, target.main, path)
-                words = robustness_words(table, target.main, target.direction(target.main))
+                words = robustness_words(table, target.main, better)
                 caption = "One modality corrupted, the others clean; bands are 95 % intervals over groups"
                 figure = (caption, inline(path, path.stem))
                 yield Section(f"{name}: corrupted inputs", words.note, [figure], words.headings, words.rows)
             if (table := folder.table(f"adversarial_{name}")) is not None:
                 path = Path(place) / f"adversarial_{name}.svg"
                 draw_adversarial(table, target.main, path)
-                words = adversarial_words(table, target.main)
+                words = adversarial_words(table, target.main, better)
                 figure = ("Inputs moved by at most ε so that the loss rises", inline(path, path.stem))
                 yield Section(f"{name}: adversarial inputs", words.note, [figure], words.headings, words.rows)
