@@ -25,7 +25,7 @@ def robustness_sections(folder: RunFolder, model: FusionModel) -> Iterator[Secti
                 path = Path(place) / f"robustness_{name}.svg"
                 draw_robustness(table, target.main, path)
                 words = robustness_words(table, target.main, better)
-                caption = "One modality corrupted, the others clean; bands are 95 % intervals over groups"
+                caption = "One modality corrupted, the others clean; the band is the 95 % interval of the clean value"
                 figure = (caption, inline(path, path.stem))
                 yield Section(f"{name}: corrupted inputs", words.note, [figure], words.headings, words.rows)
             if (table := folder.table(f"adversarial_{name}")) is not None:
