@@ -154,6 +154,16 @@ def test_what_the_loss_does_not_look_at_has_no_gradient_and_stays():
     assert not x["table"].requires_grad
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("attack", ["fgsm", "pgd"])
+def test_inputs_keep_their_precision(attack, dtype):
+    x = {"power": torch.ones(3, 20, 2, dtype=dtype)}
+    radius = {"power": radius_of(x["power"], torch.ones(3, dtype=torch.bool), SCALES["power"], 0.1)}
+    moved = attacked(attack, lambda m: m["power"].square().sum(), x, radius, SCALES)["power"]
+    assert moved.dtype == dtype
+    torch.testing.assert_close(moved.float(), torch.tensor([1.1, 1.2]).expand(3, 20, 2), rtol=0.01, atol=0)
+
+
 def test_a_value_beyond_the_limits_is_brought_no_further_than_the_box():
     x = torch.tensor([0.95, -0.2, 5.0])
     of = scale("camera", [1.0], (-1.0, 1.0))

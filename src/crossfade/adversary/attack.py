@@ -22,7 +22,7 @@ STRIDE = 2.5  # of a PGD step, in radii divided by the number of steps
 def radius_of(x: Tensor, here: Tensor, scale: Scale, epsilon: float) -> Tensor:
     """ε·sd of the entry's feature, like x: 0 where it is missing or padding, or `here` (B,) says absent."""
     there = values_there(scale.spec.kind, x) & here.view(-1, *[1] * (x.ndim - 1))
-    return torch.where(there, epsilon * scale.sd.to(x.device), 0.0)
+    return torch.where(there, (epsilon * scale.sd).to(x), 0.0)
 
 
 def fgsm(loss: Loss, x: Inputs, radius: Inputs, scales: Mapping[str, Scale]) -> dict[str, Tensor]:

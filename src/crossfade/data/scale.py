@@ -66,7 +66,8 @@ def scales_of(data: DataModule, batch_size: int = 256) -> dict[str, Scale]:
 
 def _scale(data: DataModule, name: str, spec: ModalitySpec, batch_size: int) -> Scale:
     over = OVER[spec.kind]
-    count = total = square = torch.zeros(1)  # of a modality that protocols of absence leave nowhere, all is 0
+    # of a modality that protocols of absence leave nowhere, all stays 0
+    count = total = square = torch.zeros(1, dtype=torch.float64)
     for x in _values(data, name, batch_size):
         there = values_there(spec.kind, x)
         x = torch.where(there, x, 0.0).double()
