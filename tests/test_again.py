@@ -73,6 +73,7 @@ def test_the_same_seed_gives_the_same_weights_and_seed_0_is_a_seed(manifest, uni
         ("step", 12, ("data.workers=2", "callbacks=ema", "callbacks.ema=0.5", "callbacks.early_stopping=9")),
         ("step", 12, ("balance=blending", "balance.every=1")),
         ("checkpoint", 3, ("balance=ogm_ge",)),
+        ("checkpoint", 3, ("adversary=pgd",)),
     ],
 )
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(

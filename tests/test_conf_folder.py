@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crossfade.config import compose, groups
-from crossfade.registry import conf_folder, default_choices, read_option
+from crossfade.registry import conf_folder, corruptions, default_choices, read_option
 
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
 
@@ -22,6 +22,7 @@ GIVEN = {
     "target": ("spec", "fitted", "width"),
     "core": ("width", "length"),
     "balance": ("model",),
+    "adversary": ("scales",),
     "absence": ("modalities",),
     "source": ("modalities", "targets", "seed"),
     "logger": ("folder", "config"),
@@ -123,5 +124,6 @@ def test_every_strategy_is_one_yaml_one_class() -> None:
 
 
 def test_no_yaml_file_is_overlooked() -> None:
-    files = {path for path in conf_folder().rglob("*.yaml") if path.parent.name != "hydra"}
-    assert len(files) == len(OPTIONS) + 1  # config.yaml
+    files = {path.relative_to(conf_folder()).parts for path in conf_folder().rglob("*.yaml")}
+    apart = sum(map(len, corruptions().values()))  # they are no part of a run's config
+    assert len([parts for parts in files if parts[0] != "hydra"]) == len(OPTIONS) + apart + 1  # config.yaml

@@ -7,9 +7,12 @@ from typing import Any
 
 from hydra.utils import instantiate
 
+from crossfade.adversary.base import Adversary, NoAdversary
 from crossfade.allowed import find_class
 from crossfade.balance.base import Balance, NoBalance
 from crossfade.config import RunConfig
+from crossfade.data.module import DataModule
+from crossfade.data.scale import scales_of
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
@@ -111,6 +114,25 @@ def build_balance(config: RunConfig, model: FusionModel) -> Balance:
     with seeded(config.seed, "balance"):
         made: Balance = build(config.balance, model=model)
     return made
+
+
+def build_adversary(config: RunConfig, data: DataModule) -> Adversary:
+    """The adversary of a run's training; a modality alone that cannot be perturbed is trained without.
+
+    Called once the features of frozen encoders are computed. Raises UserError where it could perturb nothing.
+    """
+    if config.adversary is None or find_class(str(config.adversary.get("_target_"))) is NoAdversary:
+        return NoAdversary()
+    scales = {name: scale for name, scale in scales_of(data).items() if name not in data.samples.features}
+    if scales:
+        made: Adversary = build(config.adversary, scales=scales)
+        return made
+    if len(data.transforms) == 1:
+        return NoAdversary()
+    raise UserError(
+        "adversary: there is nothing to perturb, every modality is text or has a frozen encoder, whose features are "
+        "computed once. Use adversary=none, or set encoder.<kind>.frozen=false."
+    )
 
 
 def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from crossfade.adversary.base import Adversary, NoAdversary
 from crossfade.balance.base import Balance, NoBalance, total_loss
 from crossfade.batch import Batch
 from crossfade.config import OptimConfig
@@ -43,6 +44,7 @@ class FusionModule(pl.LightningModule):
         super().__init__()
         self.model = model
         self.balance = balance or NoBalance(model)
+        self.adversary: Adversary = NoAdversary()  # `build_adversary`, once the features are computed
         self._embed = torch.compile(model.embed) if compile else model.embed
         self._decide = torch.compile(model.decide) if compile else model.decide
         self.optim, self.steps, self.seed = optim, steps, seed
@@ -66,6 +68,7 @@ class FusionModule(pl.LightningModule):
         torch.manual_seed(derived(self.seed, "epoch", self.current_epoch, self.global_rank))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        batch = self.adversary.perturb(self.model, batch)
         tokens, mask = self.balance.hide(*self._embed(batch.inputs, batch.presence, batch.features))
         loss = self.loss(self._decide(tokens, mask), batch)
         loss = self.balance.objective(loss, self.model, tokens, mask, batch.truth)

@@ -27,17 +27,26 @@ def groups() -> dict[str, list[str]]:
     """Every config group with its options, for example {"fusion": ["attention", …], "encoder/image": ["timm"]}.
 
     A subfolder beside a file of its name holds further options, not a group: `task/medical/x.yaml` is the option
-    `medical/x` of `task`.
+    `medical/x` of `task`. Corruptions are no part of a run's config: see `corruptions`.
     """
     root = conf_folder()
     found: dict[str, list[str]] = {}
     for path in sorted(root.rglob("*.yaml")):
         parts = path.relative_to(root).with_suffix("").parts
-        if len(parts) == 1 or parts[0] == "hydra":
+        if len(parts) == 1 or parts[0] in ("hydra", "corruption"):
             continue
         depth = 2 if parts[0] == "encoder" else 1
         found.setdefault("/".join(parts[:depth]), []).append("/".join(parts[depth:]))
     return {group: sorted(options) for group, options in sorted(found.items())}
+
+
+@cache
+def corruptions() -> dict[str, list[str]]:
+    """The corruptions of each kind of modality: {"image": ["blur", …], …}, from conf/corruption/<kind>/<name>.yaml."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((conf_folder() / "corruption").glob("*/*.yaml")):
+        found.setdefault(path.parent.name, []).append(path.stem)
+    return found
 
 
 @cache

@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from crossfade.build import build, build_balance, build_model
+from crossfade.build import build, build_adversary, build_balance, build_model
 from crossfade.checkpoint import AtomicCheckpointIO, clean
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
@@ -110,6 +110,7 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     module = FusionModule(model, config.optim, steps, config.seed, config.trainer.compile, build_balance(config, model))
     last = folder.checkpoints / "last.ckpt"
     compute_features(model, data.samples, data.split["train"], data.split["val"], data.batch_size)
+    module.adversary = build_adversary(config, data)
     trainer = make_trainer(config, folder, label)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)

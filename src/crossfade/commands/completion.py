@@ -55,6 +55,7 @@ def _query(line: str, commands: Sequence[str]) -> None:
             "predict": ["run", "manifest", "output"],
             "compare": ["metric"],
             "audit": ["run"],
+            "stress": ["run", "severities", "corruptions", "modalities", "attacks", "epsilons", "samples", "split"],
         }
         keys = known.get(words[1], [])
         found = [f"{key}=" for key in keys]

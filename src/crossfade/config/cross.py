@@ -114,6 +114,18 @@ def _prototypes(raw: Raw) -> Problems:
     }
 
 
+def _attackable(raw: Raw) -> Problems:
+    adversary = raw.get("adversary") or {}
+    kinds = {name: raw["modality"].get(name, {}).get("kind") for name in raw["task"]["modalities"]}
+    if "epsilon" not in adversary or set(kinds.values()) != {"text"}:
+        return {}
+    found = find_part("adversary", adversary["_target_"])
+    return {
+        "adversary": f"adversary={found[0] if found else adversary['_target_']}: perturbs values that are numbers, and "
+        f"the run has only text ({', '.join(kinds)}). Add another modality, or use adversary=none."
+    }
+
+
 def _hidden(raw: Raw) -> Problems:
     """What `absence` names must be modalities of the run, and splits."""
     absence, modalities = raw.get("absence") or {}, raw["task"]["modalities"]
@@ -282,6 +294,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task.modalities", "fusion._target_"), _alpha),
     (("width", "core.heads", "core.position", "fusion.heads"), _heads),
     (("task.targets", "target", "balance"), _prototypes),
+    (("task", "modality", "adversary"), _attackable),
     (("task.modalities", "absence"), _hidden),
     (("fusion.top", "fusion.experts"), _experts),
     (("task.modalities", "width", "fusion.hidden", "fusion.memory_gb"), _outer_product),

@@ -105,6 +105,9 @@ LIMITS: dict[str, Limit] = {
     "early": at_least(0),
     "every": at_least(1),
     "momentum": RATE_OF_LOSS,
+    # adversary
+    "epsilon": ABOVE_ZERO,
+    "share": SHARE,
     # sources
     "samples": at_least(10),
     "law": choice("xor", "and", "copy", "unique", "sum", "gaussian", "mixture"),

@@ -112,6 +112,7 @@ class RunConfig(Section):
     fusion: Part
     core: Part
     balance: Part | None = None
+    adversary: Part | None = None
     data: DataConfig
     absence: Part | None = None
     optim: OptimConfig

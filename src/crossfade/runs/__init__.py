@@ -11,6 +11,7 @@
         absence_<target>.csv    the metrics of every presence pattern; absence_rate_<target>.csv: over rates of absence
         shapley_<target>.csv    what each modality is worth; shapley_pairs_…: interactions; shapley_samples_…: by sample
         certainty_<target>.csv  of classes: temperature, calibration, conformal sets of every presence pattern
+        robustness_<target>.csv what corrupted modalities leave; adversarial_<target>.csv: what attacks leave (stress)
         predictions/<split>.csv or .parquet; <split>_<target>.npz of targets whose predictions fit no table
         figures/                PNG
         checkpoints/            weights and plain data

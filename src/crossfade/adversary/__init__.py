@@ -1,0 +1,1 @@
+"""Adversarial perturbation: the attacks, and training on samples that they have perturbed."""
