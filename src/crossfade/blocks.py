@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
+
+from crossfade.draws import Rate, dropout, stacked
+
+FEW = 4  # keys up to which products element by element are quicker than a batch of tiny matrix products
 
 
 class SelfAttention(nn.Module):
@@ -28,8 +32,26 @@ class SelfAttention(nn.Module):
         if self.rotary:
             q, k = rotate(q), rotate(k)
         rate = self.dropout if self.training else 0.0
-        y = scaled_dot_product_attention(q, k, v, mask[:, None, None, :], dropout_p=rate)
+        y = attend(q, k, v, mask[:, None, None, :], rate)
         return self.out(y.transpose(-2, -3).flatten(-2))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None, rate: Rate = 0.0) -> Tensor:
+    """softmax(QKᵀ/√d + mask)·V: (N, heads, L, d), (N, heads, S, d) → (N, heads, L, d); dropout on the softmax.
+
+    One model takes torch's kernel. That has no rule for vmap, which would call it once per member: of stacked models
+    the same is written out.
+    """
+    if not stacked():
+        assert isinstance(rate, float | int)
+        return scaled_dot_product_attention(q, k, v, seen, dropout_p=rate)
+    q = q * q.shape[-1] ** -0.5
+    few = k.shape[-2] <= FEW
+    score = (q.unsqueeze(-2) * k.unsqueeze(-3)).sum(-1) if few else q @ k.transpose(-1, -2)
+    if seen is not None:
+        score = score.masked_fill(~seen, -torch.inf)
+    share = dropout(score.softmax(-1), rate, True)
+    return (share.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2) if few else share @ v
 
 
 def rotate(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from crossfade.balance.base import Balance
+from crossfade.draws import uniform
 from crossfade.model import FusionModel
 
 
@@ -22,7 +23,7 @@ class ModalityDropout(Balance):
 
     def hide(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         here = mask.any(-1)  # (B, M)
-        drawn = torch.rand(here.shape, device=mask.device).masked_fill(~here, -1.0)
+        drawn = uniform(here, torch.get_default_dtype()).masked_fill(~here, -1.0)
         kept = (drawn >= self.rate) | (drawn == drawn.max(1, keepdim=True).values)
         mask = mask & kept.unsqueeze(-1)
         return tokens.masked_fill(~mask.unsqueeze(-1), 0.0), mask

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from crossfade.draws import Dropout
 from crossfade.encoders.base import Encoder
 from crossfade.specs import ModalitySpec
 
@@ -48,7 +49,7 @@ class TableEncoder(Encoder):
         if pool == "mean":
             columns = len(cardinality) * hidden
             self.mlp = nn.Sequential(
-                nn.LayerNorm(columns), nn.Linear(columns, 2 * hidden), nn.GELU(), nn.Dropout(dropout),
+                nn.LayerNorm(columns), nn.Linear(columns, 2 * hidden), nn.GELU(), Dropout(dropout),
                 nn.Linear(2 * hidden, hidden),
             )  # fmt: skip
 

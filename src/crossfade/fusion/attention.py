@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, layer_norm, pad, scaled_dot_product_attention
+from torch.nn.functional import layer_norm, pad
 
-from crossfade.blocks import SelfAttention
+from crossfade.blocks import SelfAttention, attend
+from crossfade.draws import dropout
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import PerModality
 
@@ -67,7 +68,7 @@ class FromOthers(Fusion):
         seen = pad(mask, (1, 0), value=True).unsqueeze(1)
         rate = self.dropout if self.training else 0.0
         q, k, v = self.split(query), self.split(key), self.split(value)
-        y = scaled_dot_product_attention(q, k, v, seen, dropout_p=rate)
+        y = attend(q, k, v, seen, rate)
         return y.transpose(-2, -3).flatten(-2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from crossfade.draws import dropout
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import side_by_side
 
@@ -47,7 +48,7 @@ class MLP(Fusion):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
         inner = nn.functional.gelu(self.inner(side_by_side(tokens, mask, self.absent)))
-        return one_branch(self.outer(nn.functional.dropout(inner, self.dropout, self.training)), mask.any(1))
+        return one_branch(self.outer(dropout(inner, self.dropout, self.training)), mask.any(1))
 
 
 class Early(Fusion):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, scaled_dot_product_attention
+from torch.nn.functional import layer_norm
 
-from crossfade.blocks import Block, sinusoids
+from crossfade.blocks import Block, attend, sinusoids
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import masked_softmax, present_mean
 
@@ -71,7 +71,7 @@ class Look(nn.Module):
         parts = self.query(layer_norm(x, x.shape[-1:])), self.key(y), self.value(y)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for part in parts)
         seen = None if mask is None else mask[:, None, None, :]
-        return x + self.out(scaled_dot_product_attention(q, k, v, seen).transpose(-2, -3).flatten(-2))
+        return x + self.out(attend(q, k, v, seen).transpose(-2, -3).flatten(-2))
 
 
 class Perceiver(Fusion):

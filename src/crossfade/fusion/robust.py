@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from crossfade.draws import uniform
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import PerModality, present_mean
 
@@ -31,9 +32,9 @@ class EmbraceNet(Fusion):
         z = present_mean(docked, mask)
         if self.training and self.sampling > 0:
             # the largest of even draws is each of those present equally often
-            lot = torch.rand_like(docked).masked_fill(~mask.unsqueeze(-1), -1.0)
+            lot = uniform(docked).masked_fill(~mask.unsqueeze(-1), -1.0)
             drawn = docked.gather(1, lot.argmax(1, keepdim=True)).squeeze(1)
-            z = torch.where(torch.rand_like(z) < self.sampling, drawn, z)
+            z = torch.where(uniform(z) < self.sampling, drawn, z)
         return one_branch(z, mask.any(1))
 
 

@@ -17,7 +17,7 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets import alarm_scores as scores
-from crossfade.targets.base import Scene, Target, linear_head
+from crossfade.targets.base import Scene, Target, full, linear_head
 
 NAN = float("nan")
 
@@ -97,7 +97,7 @@ class Alarm(Target):
         wanted = truth[:, 0]
         known = ~wanted.isnan()
         each = binary_cross_entropy_with_logits(
-            output.float(), wanted.nan_to_num(0.0), pos_weight=self.positive_weight, reduction="none"
+            full(output), wanted.nan_to_num(0.0), pos_weight=self.positive_weight, reduction="none"
         )
         return (each * known).sum() / known.sum().clamp(min=1)
 

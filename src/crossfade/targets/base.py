@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torchmetrics import MetricCollection
 
 from crossfade.core.base import Representation
@@ -33,6 +34,22 @@ def some(labels: Sequence[str]) -> str:
     """The first labels, and how many more there are."""
     more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
     return ", ".join(map(repr, labels[:SHOWN])) + more
+
+
+def full(output: Tensor) -> Tensor:
+    """At least float32: losses of half precision are computed in it, and float64 stays what it is."""
+    return output if output.dtype == torch.float64 else output.float()
+
+
+def class_entropy(logits: Tensor, label: Tensor, smoothing: float | Tensor) -> Tensor:
+    """−Σ_c q_c·log p_c with q = (1 − ε)·[c = y] + ε/C of each sample: (N, C), (N,) → (N,); ε is `smoothing`.
+
+    Label smoothing: Szegedy et al. 2016, arXiv:1512.00567, eq. 8. Of stacked runs that differ in it ε is a tensor.
+    """
+    if not isinstance(smoothing, Tensor):
+        return cross_entropy(full(logits), label, reduction="none", label_smoothing=smoothing)
+    log_p = full(logits).log_softmax(-1)
+    return -(1 - smoothing) * log_p.gather(-1, label.unsqueeze(-1)).squeeze(-1) - smoothing * log_p.mean(-1)
 
 
 def linear_head(width: int, outputs: int) -> nn.Module:

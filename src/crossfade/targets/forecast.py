@@ -19,7 +19,7 @@ from crossfade.core.base import Representation
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
 from crossfade.targets import forecast_scores as scores
-from crossfade.targets.base import Scene, Target, linear_head
+from crossfade.targets.base import Scene, Target, full, linear_head
 from crossfade.targets.forecast_truth import pack, unpack
 from crossfade.targets.heating import Plan, Rules, plan
 from crossfade.targets.thermal import STEPS
@@ -134,7 +134,7 @@ class Forecast(Target):
 
     def loads(self, output: Tensor) -> Tensor:
         """Outputs → quantiles in kW, (B, T, Q)."""
-        output = output.float()
+        output = full(output)
         middle, many = self.middle, len(self.quantiles)
         gap = [
             self.gaps[:, i - (i > middle)] * softplus(output[..., i]) / math.log(2) for i in range(many) if i != middle
@@ -154,7 +154,7 @@ class Forecast(Target):
         loss = (each * known).sum() / known.sum().clamp(min=1)
         if self.occupancy:
             known = ~day.occupied.isnan()
-            logit = output[..., -1].float() + self.share.logit()
+            logit = full(output[..., -1]) + self.share.logit()
             each = binary_cross_entropy_with_logits(logit, day.occupied.nan_to_num(0.0), reduction="none")
             loss = loss + self.weight * (each * known).sum() / known.sum().clamp(min=1)
         return loss

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import softplus
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -22,7 +22,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, some
+from crossfade.targets.base import Target, class_entropy, combined_opinions, first_rows, full, linear_head, some
 from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 
 
@@ -49,7 +49,7 @@ class MultiClass(Target):
     ) -> None:
         super().__init__(spec, fitted)
         self.classes: list[str] = fitted["classes"]
-        self.label_smoothing = label_smoothing
+        self.label_smoothing: float | Tensor = label_smoothing
         self.head = linear_head(width, len(self.classes))
         weights = torch.ones(len(self.classes))
         if class_weights == "balanced":
@@ -97,12 +97,12 @@ class MultiClass(Target):
 
     def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """Each class's evidence is softplus(o)."""
-        return combined_opinions(softplus(outputs.float()), weight)
+        return combined_opinions(softplus(full(outputs)), weight)
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         known = truth >= 0
         label = truth.clamp(min=0)
-        each = cross_entropy(output.float(), label, reduction="none", label_smoothing=self.label_smoothing)
+        each = class_entropy(output, label, self.label_smoothing)
         each = each * self.class_weights[label] * known
         return each.sum() / known.sum().clamp(min=1)
 

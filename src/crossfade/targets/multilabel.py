@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, combined_opinions, first_rows, linear_head, some
+from crossfade.targets.base import Target, combined_opinions, first_rows, full, linear_head, some
 from crossfade.targets.scores import LabelAUROC
 
 
@@ -43,7 +43,7 @@ class MultiLabel(Target):
     ) -> None:
         super().__init__(spec, fitted)
         self.classes: list[str] = fitted["classes"]
-        self.label_smoothing = label_smoothing
+        self.label_smoothing: float | Tensor = label_smoothing
         self.head = linear_head(width, len(self.classes))
         positive = torch.ones(len(self.classes))
         if class_weights == "balanced":
@@ -88,7 +88,7 @@ class MultiLabel(Target):
 
     def believe(self, outputs: Tensor, weight: Tensor) -> Tensor:
         """Each label is two classes: softplus(o) is the evidence for yes, softplus(−o) for no."""
-        signed = torch.stack([outputs, -outputs], -1).float()
+        signed = full(torch.stack([outputs, -outputs], -1))
         yes, no = combined_opinions(softplus(signed), weight).unbind(-1)
         return yes - no
 
@@ -98,7 +98,7 @@ class MultiLabel(Target):
         smooth = self.label_smoothing
         wanted = wanted * (1 - smooth) + smooth / 2
         each = binary_cross_entropy_with_logits(
-            output.float(), wanted, pos_weight=self.positive_weight, reduction="none"
+            full(output), wanted, pos_weight=self.positive_weight, reduction="none"
         )
         return (each * known).sum() / known.sum().clamp(min=1)
 

@@ -14,7 +14,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 
 from crossfade.errors import UserError
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Target, linear_head
+from crossfade.targets.base import Target, full, linear_head
 from crossfade.targets.scores import R2
 
 
@@ -62,7 +62,7 @@ class Regression(Target):
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         known = ~truth.isnan()
         wanted = (truth.nan_to_num(0.0) - self.mean) / self.sd
-        each = smooth_l1_loss(output.float(), wanted, reduction="none")
+        each = smooth_l1_loss(full(output), wanted, reduction="none")
         return (each * known).sum() / known.sum().clamp(min=1)
 
     def prediction(self, output: Tensor) -> Tensor:

@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torchmetrics import MetricCollection
 
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
-from crossfade.targets.base import Scene, Target, first_rows, linear_head, some
+from crossfade.targets.base import Scene, Target, class_entropy, first_rows, full, linear_head, some
 from crossfade.targets.slot_scores import ExactMatch, IntentAccuracy, SlotF1, picked
 
 log = logging.getLogger("crossfade")
@@ -54,7 +53,7 @@ class Slots(Target):
         self.fields: list[str] = [INTENT, *slots]
         self.labels: list[list[str]] = fitted["labels"]
         self.sizes = [len(labels) for labels in self.labels]
-        self.label_smoothing = label_smoothing
+        self.label_smoothing: float | Tensor = label_smoothing
         self.head = linear_head(width, sum(self.sizes))
 
     @staticmethod
@@ -119,11 +118,11 @@ class Slots(Target):
 
     def loss(self, output: Tensor, truth: Tensor) -> Tensor:
         total = torch.zeros((), device=output.device)
-        for f, logits in enumerate(output.float().split(self.sizes, -1)):
+        for f, logits in enumerate(full(output).split(self.sizes, -1)):
             label = truth[:, f]
             known = (label >= 0) & (label < self.sizes[f])
             label = torch.where(known, label, 0)
-            each = cross_entropy(logits, label, reduction="none", label_smoothing=self.label_smoothing)
+            each = class_entropy(logits, label, self.label_smoothing)
             total = total + (each * known).sum() / known.sum().clamp(min=1)
         return total / len(self.sizes)
 
