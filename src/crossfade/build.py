@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,13 +69,17 @@ def check_encoders(config: RunConfig) -> None:
         raise UserError(*problems)
 
 
-def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool = True) -> FusionModel:
+def build_model(
+    config: RunConfig, fitted: dict[str, Any], given_weights: bool = True, known: dict[str, Encoder] | None = None
+) -> FusionModel:
     """The model of a run; `fitted` is what the data's transforms and targets learned from the training split.
 
     Each component draws its first weights from a seed of its own, so the encoder of `ct` starts the same whichever
     other modalities, fusion or core stand beside it. `given_weights=False` skips loading pretrained weights, for a
-    run that is reopened with weights of its own.
+    run that is reopened with weights of its own. Of several runs, those that would have the same frozen encoder share
+    one: `known` holds the frozen ones that there are, and takes in what is built here.
     """
+    known = {} if known is None else known
     specs = modality_specs(config)
     encoder_of = {}
     encoders: dict[str, Encoder] = {}
@@ -83,13 +88,18 @@ def build_model(config: RunConfig, fitted: dict[str, Any], given_weights: bool =
         part = encoder_part(config, spec)
         key = spec.kind if part.get("shared") else name
         encoder_of[name] = key
-        if key not in encoders:
+        placed = {"grid": config.grid} if spec.aligned and config.grid else {}
+        same = json.dumps([key, part, fitted["modalities"][name], placed, config.seed, given_weights], default=str)
+        if key not in encoders and part.get("frozen") and same in known:
+            encoders[key] = known[same]
+        elif key not in encoders:
             with seeded(config.seed, "encoder", key):
-                placed = {"grid": config.grid} if spec.aligned and config.grid else {}
                 encoders[key] = build(part, spec=spec, fitted=fitted["modalities"][name], **placed)
                 if given_weights:
                     encoders[key].load_given_weights()
                 encoders[key].freeze()
+            if part.get("frozen"):
+                known[same] = encoders[key]
         else:
             _check_shared(encoders[key], spec, fitted["modalities"][name])
         with seeded(config.seed, "embedding", name):

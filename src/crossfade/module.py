@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -80,11 +81,7 @@ class FusionModule(pl.LightningModule):
     def _diverged(self, loss: Tensor, batch: Batch) -> str:
         kept = [c.best_model_path for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         last = kept[-1] if kept and kept[-1] else "none yet"
-        return (
-            f"The loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}), on the samples "
-            f"{', '.join(batch.ids)}. Last good checkpoint: {last}. Look at those samples for extreme values, lower "
-            "optim.lr, or train with trainer.precision=32-true."
-        )
+        return diverged(loss.item(), self.global_step, self.current_epoch, batch.ids, last)
 
     @property
     def epoch_loss(self) -> Tensor:
@@ -125,6 +122,15 @@ class FusionModule(pl.LightningModule):
         optimizer = make_optimizer(self.model, self.optim, fused, self.balance)
         schedule = make_schedule(optimizer, self.optim, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def diverged(loss: float, step: int, epoch: int, ids: Sequence[str], last: str) -> str:
+    """What is said where the loss is not finite; `last` is the last good checkpoint."""
+    return (
+        f"The loss is {loss} at step {step} (epoch {epoch}), on the samples "
+        f"{', '.join(ids)}. Last good checkpoint: {last}. Look at those samples for extreme values, lower "
+        "optim.lr, or train with trainer.precision=32-true."
+    )
 
 
 def compute_metrics(target: Target, prediction: Tensor, truth: Tensor) -> dict[str, float]:
