@@ -174,6 +174,10 @@ class Target(nn.Module):
         """Metrics of `update(prediction, truth)`."""
         raise NotImplementedError
 
+    def scores(self, prediction: Tensor, truth: Tensor) -> dict[str, Tensor] | None:
+        """The metrics of n models at once, (n,) each, from (n, N, …) and truth (n, N, …); None: `metrics`, one by one."""
+        return None
+
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
         """The main metric of each sample (N,), where it is their mean (NaN: does not count); None where it is not."""
         return None

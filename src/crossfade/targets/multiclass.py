@@ -23,6 +23,7 @@ from torchmetrics.classification import (
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import TargetSpec
 from crossfade.targets.base import Target, class_entropy, combined_opinions, first_rows, full, linear_head, some
+from crossfade.targets.class_scores import class_scores
 from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 
 
@@ -136,6 +137,9 @@ class MultiClass(Target):
             return float((hits[seen] / count[seen]).mean()) if seen.any() else float("nan")
 
         return value
+
+    def scores(self, prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        return class_scores(prediction, truth)
 
     worth_is = "probability of the true class"
 
