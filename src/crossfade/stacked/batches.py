@@ -29,7 +29,10 @@ class Batches:
         stores = list({id(d.samples): d.samples for d in data}.values())
         self.start = dict(zip(map(id, stores), itertools.accumulate(map(len, stores), initial=0), strict=False))
         self.features = {
-            name: (self._joined([s.features[name][0] for s in stores]), self._joined([s.features[name][1] for s in stores]))
+            name: (
+                self._joined([s.features[name][0] for s in stores]),
+                self._joined([s.features[name][1] for s in stores]),
+            )
             for name in modalities
             if name in stores[0].features
         }
@@ -42,7 +45,9 @@ class Batches:
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         if len({part.shape[1:] for part in parts}) > 1:
-            raise NotStackable(f"their samples' tensors are of different shapes ({', '.join(str(tuple(p.shape[1:])) for p in parts)})")
+            raise NotStackable(
+                f"their samples' tensors are of different shapes ({', '.join(str(tuple(p.shape[1:])) for p in parts)})"
+            )
         return (parts[0] if len(parts) == 1 else torch.cat(list(parts))).to(self.device)
 
     def to(self, dtype: torch.dtype) -> None:
@@ -118,5 +123,7 @@ class Batches:
 
 def _kept(samples: Samples, name: str) -> Tensor:
     if name not in samples.kept:
-        raise NotStackable(f"modality {name} is read from its files as it is needed; data.memory_gb is too small for it")
+        raise NotStackable(
+            f"modality {name} is read from its files as it is needed; data.memory_gb is too small for it"
+        )
     return samples.kept[name]

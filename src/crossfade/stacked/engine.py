@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from pytorch_lightning.loggers import Logger
@@ -51,7 +51,6 @@ class Run:
     loggers: list[Logger]
     best: Moment | None = None
     now: Moment | None = None
-    losses: list[float] = field(default_factory=list)
     error: Failure | None = None
     ended: bool = False
 
@@ -126,15 +125,21 @@ class Engine:
             clean(run.folder.checkpoints)
             run.loggers = make_loggers(run.config.logger, build, run.folder, run.config.dump())
         for epoch in range(self.config.trainer.epochs):
-            self._epoch(epoch)
-            self._validate(epoch)
+            for j, metrics in enumerate(self.epoch(epoch)):
+                if (run := self.runs[self.members[j]]).error is None:
+                    self._epoch_ended(j, run, epoch, metrics)
             if time.monotonic() - self.saved > SECONDS:
                 self.save()
             self._leave()
             if not self.members:
                 break
 
-    def _epoch(self, epoch: int) -> None:
+    def epoch(self, epoch: int) -> list[dict[str, float]]:
+        """Train and validate one epoch, counted from 0; what each member logs of it."""
+        losses = self._steps(epoch)
+        return [{"train/loss": loss, **metrics} for loss, metrics in zip(losses, self._validate(), strict=True)]
+
+    def _steps(self, epoch: int) -> list[float]:
         seeds = [derived(seed, "epoch", epoch, 0) for seed in self.stack.stream_seeds]
         self.stack.start_epoch(seeds)
         runs = [self.runs[i] for i in self.members]
@@ -150,8 +155,7 @@ class Engine:
                     self._diverged(j, runs[j], float(losses[j]), epoch, rows[min(j, len(rows) - 1), step])
             self.optimizer.step(steps)
         losses = torch.stack(every)
-        for j, run in enumerate(runs):
-            run.losses.append(float(losses[: run.lengths.train, j].mean()))
+        return [float(losses[: run.lengths.train, j].mean()) for j, run in enumerate(runs)]
 
     def _diverged(self, j: int, run: Run, loss: float, epoch: int, rows: Tensor) -> None:
         last = run.folder.checkpoints / "last.ckpt" if run.now is not None else "none yet"
@@ -159,17 +163,18 @@ class Engine:
         run.error = Failure(diverged(loss, int(self.optimizer.done[j]), epoch, ids, str(last)))
         run.save(self.stack, j)
 
-    def _validate(self, epoch: int) -> None:
+    def _validate(self) -> list[dict[str, float]]:
         rows, counts = self.batches.validation()
         width = AT_ONCE * self.config.data.batch_size
-        parts = [self.stack.predict(*self.batches.batch(rows[:, at : at + width])) for at in range(0, rows.shape[1], width)]
+        parts = [
+            self.stack.predict(*self.batches.batch(rows[:, at : at + width])) for at in range(0, rows.shape[1], width)
+        ]
         outputs: Outputs = {name: torch.cat([part[name] for part in parts], 1) for name in parts[0]}
         runs = [self.runs[i] for i in self.members]
-        truth = {name: x.index_select(0, rows.flatten()).unflatten(0, rows.shape) for name, x in self.batches.truth.items()}
-        found = measure([run.model for run in runs], outputs, truth, counts)
-        for j, (run, metrics) in enumerate(zip(runs, found, strict=True)):
-            if run.error is None:
-                self._epoch_ended(j, run, epoch, {"train/loss": run.losses[-1], **metrics})
+        truth = {
+            name: x.index_select(0, rows.flatten()).unflatten(0, rows.shape) for name, x in self.batches.truth.items()
+        }
+        return measure([run.model for run in runs], outputs, truth, counts)
 
     def _epoch_ended(self, j: int, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         if self.monitor not in metrics:

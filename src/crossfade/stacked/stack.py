@@ -202,7 +202,9 @@ def _check_alike(models: Sequence[FusionModel]) -> None:
             raise NotStackable(f"{name} is torch's own dropout, which knows no streams: use crossfade.draws.Dropout")
     for other in models[1:]:
         if (a := _settings(first)) != (b := _settings(other)):
-            raise NotStackable(f"their models differ in {', '.join(sorted(k for k in {*a, *b} if a.get(k) != b.get(k))[:3])}")
+            raise NotStackable(
+                f"their models differ in {', '.join(sorted(k for k in {*a, *b} if a.get(k) != b.get(k))[:3])}"
+            )
 
 
 def _settings(model: FusionModel) -> dict[str, str]:

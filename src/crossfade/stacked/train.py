@@ -60,7 +60,7 @@ def train_stacked(jobs: Sequence[Job]) -> list[Outcome]:
         for job in jobs:
             held.enter_context(locked(job.folder.path))
         held.enter_context(terminable())
-        held.enter_context(_deterministic(jobs[0].config.trainer.deterministic))
+        held.enter_context(deterministic(jobs[0].config.trainer.deterministic))
         try:
             return _train(jobs, started)
         finally:
@@ -94,7 +94,7 @@ def _train(jobs: Sequence[Job], started: float) -> list[Outcome]:
 
 
 @contextmanager
-def _deterministic(wanted: bool | str) -> Iterator[None]:
+def deterministic(wanted: bool | str) -> Iterator[None]:
     """Deterministic kernels for as long as the stack trains, where `trainer.deterministic` asks for them."""
     on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory

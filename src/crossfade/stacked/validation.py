@@ -38,9 +38,7 @@ def _target(model: FusionModel, name: str) -> Target:
     return target
 
 
-def _scores(
-    targets: Sequence[Target], output: Tensor, truth: Tensor, counts: Sequence[int]
-) -> list[dict[str, float]]:
+def _scores(targets: Sequence[Target], output: Tensor, truth: Tensor, counts: Sequence[int]) -> list[dict[str, float]]:
     """The metrics of each model: at once where the target knows how, else one model after another."""
     prediction = [target.prediction(one) for target, one in zip(targets, output, strict=True)]
     if not truth.is_floating_point():
