@@ -63,6 +63,7 @@ class Alone:
 
     def __init__(self, config: RunConfig, data: DataModule, steps: int) -> None:
         self.config, self.data = config, data
+        self.generator = np.random.default_rng(0)
         self.model = build_model(config, data.fitted)
         data.samples.features.clear()  # of the run before
         compute_features(self.model, data.samples, data.split["train"], data.split["val"], BATCH)
@@ -74,7 +75,7 @@ class Alone:
     def epoch(self) -> None:
         samples, truth = self.data.samples, self.data.samples.truth["diagnosis"]
         self.model.train()
-        order = torch.from_numpy(np.random.permutation(self.data.split["train"]))
+        order = torch.from_numpy(self.generator.permutation(self.data.split["train"]))
         for rows in order.split(BATCH):
             loss = self.target.loss(self._outputs(samples, rows), truth.index_select(0, rows))
             self.optimizer.zero_grad()

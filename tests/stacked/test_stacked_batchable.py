@@ -60,7 +60,7 @@ def test_groups_keep_the_places_and_are_of_like_size():
     configs.insert(2, stacks.config("trainer.accumulate=2"))
     assert groups(configs) == [[0, 3, 5], [1, 4, 6], [2]]
     found = groups([stacks.config()] * (MOST + 3))
-    assert sorted(sum(found, [])) == list(range(MOST + 3))
+    assert sorted(place for group in found for place in group) == list(range(MOST + 3))
     assert max(map(len, found)) - min(map(len, found)) <= 1
     assert max(map(len, found)) <= MOST
 

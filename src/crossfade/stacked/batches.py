@@ -107,7 +107,7 @@ class Batches:
         return torch.from_numpy(np.stack(chosen)).to(self.device)
 
     def batch(self, rows: Tensor) -> tuple[Batch, bool]:
-        """The samples of rows (n, B), their tensors (n, B, …), and True; of (1, B) without the first axis, and False."""
+        """The samples of rows (n, B), tensors (n, B, …), and True; of (1, B) without the first axis, and False."""
         mapped = len(rows) > 1
         index = rows.reshape(-1)
 
@@ -119,6 +119,10 @@ class Batches:
         inputs = {name: of(x) for name, x in self.inputs.items()}
         truth = {name: of(x) for name, x in self.truth.items()}
         return Batch(inputs, of(self.presence), truth, [], features), mapped
+
+    def truths(self, rows: Tensor) -> dict[str, Tensor]:
+        """The truth of rows (n, N), (n, N, …)."""
+        return {name: x.index_select(0, rows.flatten()).unflatten(0, rows.shape) for name, x in self.truth.items()}
 
 
 def _kept(samples: Samples, name: str) -> Tensor:

@@ -166,15 +166,10 @@ class Engine:
     def _validate(self) -> list[dict[str, float]]:
         rows, counts = self.batches.validation()
         width = AT_ONCE * self.config.data.batch_size
-        parts = [
-            self.stack.predict(*self.batches.batch(rows[:, at : at + width])) for at in range(0, rows.shape[1], width)
-        ]
+        parts = [self.stack.predict(*self.batches.batch(part)) for part in rows.split(width, 1)]
         outputs: Outputs = {name: torch.cat([part[name] for part in parts], 1) for name in parts[0]}
         runs = [self.runs[i] for i in self.members]
-        truth = {
-            name: x.index_select(0, rows.flatten()).unflatten(0, rows.shape) for name, x in self.batches.truth.items()
-        }
-        return measure([run.model for run in runs], outputs, truth, counts)
+        return measure([run.model for run in runs], outputs, self.batches.truths(rows), counts)
 
     def _epoch_ended(self, j: int, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         if self.monitor not in metrics:

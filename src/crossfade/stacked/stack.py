@@ -180,8 +180,7 @@ class Stack:
 
 def _without_encoder_copies(model: FusionModel) -> FusionModel:
     """A copy that may be changed; frozen encoders, which are not run, are the model's own."""
-    frozen = {id(e): e for e in model.encoders.values() if e.frozen}
-    return copy.deepcopy(model, {key: e for key, e in frozen.items()})
+    return copy.deepcopy(model, {id(e): e for e in model.encoders.values() if e.frozen})
 
 
 def _is_rate(value: object) -> bool:

@@ -175,7 +175,7 @@ class Target(nn.Module):
         raise NotImplementedError
 
     def scores(self, prediction: Tensor, truth: Tensor) -> dict[str, Tensor] | None:
-        """The metrics of n models at once, (n,) each, from (n, N, …) and truth (n, N, …); None: `metrics`, one by one."""
+        """The metrics of n models at once, (n,) each, of (n, N, …) and truth (n, N, …); None: one by one."""
         return None
 
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor | None:

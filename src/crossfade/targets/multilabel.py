@@ -97,9 +97,7 @@ class MultiLabel(Target):
         wanted = truth.nan_to_num(0.0)
         smooth = self.label_smoothing
         wanted = wanted * (1 - smooth) + smooth / 2
-        each = binary_cross_entropy_with_logits(
-            full(output), wanted, pos_weight=self.positive_weight, reduction="none"
-        )
+        each = binary_cross_entropy_with_logits(full(output), wanted, pos_weight=self.positive_weight, reduction="none")
         return (each * known).sum() / known.sum().clamp(min=1)
 
     def prediction(self, output: Tensor) -> Tensor:
