@@ -78,10 +78,10 @@ def test_runs_stop_each_at_its_own_epoch(tmp_path):
     assert len({outcome.epochs for outcome in outcomes}) > 1
 
 
-def test_a_run_that_diverges_fails_alone_and_leaves_the_others_bit_equal(tmp_path):
-    settings = ["trainer.precision=32-true", "trainer.gradient_clip=null", "trainer.epochs=3", "fusion=product"]
+def test_a_run_that_diverges_fails_alone_and_leaves_the_others_as_they_are(tmp_path):
+    settings = ["trainer.epochs=3", "fusion=product"]
     well = [stacks.config(*settings, f"optim.lr={lr}") for lr in (0.001, 0.01)]
-    ill = stacks.config(*settings, "optim.lr=1.0e+30")
+    ill = stacks.config(*settings, "optim.lr=1.0e+200")
     outcomes = stacks.stacked([well[0], ill, well[1]], tmp_path / "three")
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert "The loss is" in outcomes[1].error
@@ -91,7 +91,7 @@ def test_a_run_that_diverges_fails_alone_and_leaves_the_others_bit_equal(tmp_pat
     assert "The loss is" in failed.log_file.read_text()
     stacks.stacked(well, tmp_path / "two")
     for three, two in ((0, 0), (2, 1)):
-        assert stacks.difference(tmp_path / "three" / str(three), tmp_path / "two" / str(two)) < 1e-6
+        assert stacks.difference(tmp_path / "three" / str(three), tmp_path / "two" / str(two)) < EXACT
     with pytest.raises(Exception, match="The loss is") as alone:
         stacks.alone(ill, tmp_path / "alone")
     assert str(alone.value).partition(" on the samples")[0] == outcomes[1].error.partition(" on the samples")[0]

@@ -31,7 +31,7 @@ def test_each_model_gets_what_torchmetrics_says(classes, case):
     p = logits.softmax(-1)
     names = [str(c) for c in range(classes)]
     target = make_target(
-        TargetSpec(name="y", kind="multiclass", target_="crossfade.targets.multiclass.MultiClass"),
+        TargetSpec(name="y", kind="multiclass"),
         {"classes": names, "counts": [1] * classes},
         8,
     )

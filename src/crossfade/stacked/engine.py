@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Engine:
             first.trainer.gradient_clip,
         )
         self.members = list(range(len(self.runs)))  # runs that are still trained, in the order of the stack
-        self.saved = time.monotonic()
+        self.started = self.saved = time.monotonic()
         self._probe()
 
     def _probe(self) -> None:
@@ -128,11 +129,23 @@ class Engine:
             for j, metrics in enumerate(self.epoch(epoch)):
                 if (run := self.runs[self.members[j]]).error is None:
                     self._epoch_ended(j, run, epoch, metrics)
+            if self.config.trainer.progress:
+                self._tell(epoch)
             if time.monotonic() - self.saved > SECONDS:
                 self.save()
             self._leave()
             if not self.members:
                 break
+
+    def _tell(self, epoch: int) -> None:
+        kept = [run.watch.kept for run in self.runs if run.watch.kept is not None]
+        best = (max if self.runs[0].watch.mode == "max" else min)(kept, default=math.nan)
+        seconds = time.monotonic() - self.started
+        print(
+            f"{len(self.members)} stacked  epoch {epoch + 1}/{self.config.trainer.epochs}  "
+            f"best {self.monitor} {best:.3f}  {seconds:.0f} s",
+            flush=True,
+        )
 
     def epoch(self, epoch: int) -> list[dict[str, float]]:
         """Train and validate one epoch, counted from 0; what each member logs of it."""
@@ -189,6 +202,13 @@ class Engine:
         for j, i in enumerate(self.members):
             self.runs[i].save(self.stack, j)
         self.saved = time.monotonic()
+
+    def broken_off(self) -> None:
+        """Save what there is of the runs that are still trained, and end their loggers."""
+        self.save()
+        for i in self.members:
+            for logger in self.runs[i].loggers:
+                logger.finalize("failed")
 
     def _leave(self) -> None:
         """Take the runs that have ended out of the stack; what is left is less work."""

@@ -70,7 +70,7 @@ def _forward(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def quicken(model: nn.Module) -> None:
-    """Let the model's linear layers, from now on called under vmap only, be batched products."""
+    """Let the model's trained linear layers, from now on called under vmap only, be batched products."""
     for layer in model.modules():
-        if type(layer) is nn.Linear:
+        if type(layer) is nn.Linear and layer.weight.requires_grad:
             layer.forward = partial(_forward, layer)  # type: ignore[method-assign]

@@ -41,6 +41,12 @@ class StackedAdamW:
         zeros = [torch.zeros_like(values) for _ in range(3)]
         return cls(list(optims), list(steps), clip, plain, values, *zeros, done)
 
+    def __post_init__(self) -> None:
+        """Views of each row's two parts: without and with weight decay."""
+        every = [self.values, self.gradient, self.mean, self.square]
+        cuts = slice(0, self.plain), slice(self.plain, None)
+        self.parts = [[[x[j, cut] for x in every] for cut in cuts] for j in range(len(self.values))]
+
     def rate(self, j: int) -> float:
         """Learning rate of the next step of model j."""
         o = self.optims[j]
@@ -54,12 +60,11 @@ class StackedAdamW:
         for j in rows:
             rate, optim = self.rate(j), self.optims[j]
             self.done[j] += 1
-            for part, decay in ((slice(0, self.plain), 0.0), (slice(self.plain, None), optim.weight_decay)):
-                if self.values[j, part].numel():
+            for (value, gradient, mean, square), decay in zip(self.parts[j], (0.0, optim.weight_decay), strict=True):
+                if value.numel():
                     torch._fused_adamw_(
-                        [self.values[j, part]], [self.gradient[j, part]], [self.mean[j, part]], [self.square[j, part]],
-                        [], [self.done[j]], lr=rate, beta1=optim.betas[0], beta2=optim.betas[1], weight_decay=decay,
-                        eps=EPS, amsgrad=False, maximize=False,
+                        [value], [gradient], [mean], [square], [], [self.done[j]], lr=rate, beta1=optim.betas[0],
+                        beta2=optim.betas[1], weight_decay=decay, eps=EPS, amsgrad=False, maximize=False,
                     )  # fmt: skip
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -69,3 +74,4 @@ class StackedAdamW:
             setattr(self, name, getattr(self, name).index_select(0, index))
         for name in ("optims", "steps", "done"):
             setattr(self, name, [getattr(self, name)[j] for j in rows])
+        self.__post_init__()

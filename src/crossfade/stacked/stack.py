@@ -146,7 +146,7 @@ class Stack:
                 self.base.model.targets[name].label_smoothing = value
             with members(self.streams, stream):
                 given = Batch(*parts[:3], [], parts[3])
-                return functional_call(self.base, own, (given, weights if training else None), strict=False)
+                return functional_call(self.base, own, (given, weights if training else None), tie_weights=False)
 
         numbers = {
             key: {name: value for name, value in every.items() if isinstance(value, Tensor)}

@@ -78,7 +78,7 @@ def _train(jobs: Sequence[Job], started: float) -> list[Outcome]:
     try:
         engine.train()
     except BaseException as error:
-        engine.save()
+        engine.broken_off()
         cause = interruption(error)
         for job in jobs:
             ending = ("interrupted", cause) if cause else ("failed", f"{type(error).__name__}: {error}")
