@@ -11,6 +11,7 @@ from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
 from crossfade.evaluate import build_data
 from crossfade.runs import RunFolder, write_json
+from crossfade.stacked.batchable import data_key
 from crossfade.stacked.train import Job, Outcome, train_stacked
 from crossfade.training import train
 
@@ -43,7 +44,7 @@ def config(*settings: str) -> RunConfig:
 
 def data_of(config: RunConfig) -> DataModule:
     """Prepared data, one object for all runs of one data set and split."""
-    key = config.model_dump_json(include={"seed", "data", "folds", "task", "encoder", "modality"})
+    key = data_key(config)
     if key not in _data:
         _data[key] = build_data(config)
         _data[key].prepare()

@@ -111,6 +111,8 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     last = folder.checkpoints / "last.ckpt"
     compute_features(model, data.samples, data.split["train"], data.split["val"], data.batch_size)
     module.adversary = build_adversary(config, data)
+    if config.trainer.precision == "64-true":
+        module.double()  # Lightning does so too, but after it has read a checkpoint's weights into it
     trainer = make_trainer(config, folder, label)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)

@@ -10,7 +10,6 @@ import flow
 import stacks
 import tiny
 from crossfade.evaluate import reopen_model
-from crossfade.registry import read_option
 from crossfade.runs import RunFolder
 from crossfade.stacked import engine
 from crossfade.stacked.batchable import groups
@@ -32,10 +31,14 @@ def compare(configs, folder):
 
 @pytest.mark.parametrize("fusion", tiny.options("fusion"))
 def test_every_strategy(fusion, tmp_path):
-    first, second = ["optim.lr=0.003"], ["seed=1", "data.fold=2", "optim.lr=0.01", "optim.weight_decay=0.3"]
-    if "alpha" in read_option("fusion", fusion):
-        first, second = [*first, "alpha=0.2"], [*second, "alpha=0.9"]
-    compare([stacks.config(f"fusion={fusion}", *own) for own in (first, second)], tmp_path)
+    first = stacks.config(f"fusion={fusion}")
+    changes = {
+        "seed": 1,
+        "data": first.data.model_copy(update={"fold": 2}),
+        "optim": first.optim.model_copy(update={"lr": 0.01, "weight_decay": 0.3}),
+        "fusion": {**first.fusion, "alpha": {"a": 0.7, "b": 0.3}} if "alpha" in first.fusion else first.fusion,
+    }
+    compare([first, first.model_copy(update=changes)], tmp_path)
 
 
 def test_a_member_draws_what_it_would_draw_alone(tmp_path):

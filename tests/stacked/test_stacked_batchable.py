@@ -6,7 +6,7 @@ import pytest
 
 import stacks
 from crossfade.config import compose
-from crossfade.stacked.batchable import FEWEST, MOST, WIDEST, groups, signature, why_not, worthwhile
+from crossfade.stacked.batchable import FEWEST, MOST, WIDEST, data_key, groups, signature, why_not, worthwhile
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,14 @@ def test_heavy_encoders_stack_only_frozen():
     frozen = ["encoder.image.frozen=true", "encoder.text.frozen=true"]
     assert why_not(compose("task=medical", *frozen)) is None
     assert "convolutions" in why_not(compose("task=medical", "task.targets=[guidance]", *frozen))
+
+
+def test_runs_share_data_where_their_samples_and_split_are_the_same():
+    one = data_key(stacks.config())
+    for same in ("alpha=0.1", "optim.lr=0.5", "target.label.label_smoothing=0.1", "core.dropout=0.3", "width=32"):
+        assert data_key(stacks.config(same)) == one
+    for other in ("seed=1", "data.fold=1", "task.modalities=[a,b]", "data.source.noise=2.0", "absence=rate"):
+        assert data_key(stacks.config(other)) != one
 
 
 def test_groups_keep_the_places_and_are_of_like_size():

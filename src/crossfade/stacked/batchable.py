@@ -25,6 +25,8 @@ BATCHABLE = (
     "target.*.label_smoothing",
     "target.*.weight",
 )
+OF_DATA = ("seed", "task", "modality", "target", "encoder", "tokens", "data", "folds", "absence")
+NOT_OF_DATA = tuple(field for field in BATCHABLE if field.startswith(("encoder", "modality", "target")))
 NOT_TRAINED = ("singles", "patterns")  # what is done after the training
 SMALL_ENCODERS = ("LinearTable", "TableEncoder", "WhitenedTable", "PatchEncoder")  # may train in a stack
 BALANCES = ("NoBalance", "ModalityDropout")
@@ -47,6 +49,15 @@ def signature(config: RunConfig) -> str:
     if "alpha" in plain["fusion"] and learned:
         plain["fusion"]["alpha"] = "learned"
     return json.dumps(plain, sort_keys=True, default=str)
+
+
+def data_key(config: RunConfig) -> str:
+    """Equal for two runs that may share one DataModule: all that samples, split and what they teach depend on."""
+    plain = effective(config)
+    kept = {key: plain[key] for key in OF_DATA}
+    for field in NOT_OF_DATA:
+        _mask(kept, field.split("."))
+    return json.dumps(kept, sort_keys=True, default=str)
 
 
 def _mask(node: Any, path: Sequence[str]) -> None:

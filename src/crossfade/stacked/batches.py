@@ -39,6 +39,8 @@ class Batches:
         self.inputs = {
             name: self._joined([_kept(s, name) for s in stores]) for name in modalities if name not in self.features
         }
+        if len(sizes := {min(d.batch_size, len(d.split["train"])) for d in data}) > 1:
+            raise NotStackable(f"their training splits, smaller than a batch, are of different sizes: {sorted(sizes)}")
         self.presence = self._joined([s.present for s in stores])
         self.truth = {name: self._joined([s.truth[name] for s in stores]) for name in stores[0].truth}
         self.ids = [id_ for s in stores for id_ in s.frame.ids]

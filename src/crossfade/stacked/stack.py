@@ -78,13 +78,12 @@ class Stack:
             f"model.{name}": part.unflatten(1, self.shapes[name]).detach().requires_grad_()
             for name, part in zip(self.names, self.values.split(self._sizes(), 1), strict=True)
         }
-        named = [dict(model.named_buffers()) for model in self.models]
-        self.buffers, self.common = {}, {}
-        for name, value in named[0].items():
-            if all(value is other[name] or torch.equal(value, other[name]) for other in named[1:]):
-                self.common[f"model.{name}"] = value  # not mapped over: what all have is computed once
-            else:
-                self.buffers[f"model.{name}"] = torch.stack([other[name] for other in named])
+        named = [_buffers(model) for model in self.models]
+        self.buffers = {
+            f"model.{name}": torch.stack([other[name] for other in named])
+            for name, value in named[0].items()
+            if not all(torch.equal(value, other[name]) for other in named[1:])
+        }  # those that all have alike stay the base's: what is computed of them is computed once
         sites = [name for name, module in first.named_modules() if _is_rate(getattr(module, "dropout", None))]
         rates = [tuple(float(model.get_submodule(s).dropout) for s in sites) for model in self.models]  # type: ignore[arg-type]
         distinct = list(dict.fromkeys(zip(self.seeds, rates, strict=True)))
@@ -172,10 +171,20 @@ class Stack:
         """Go on with these members alone; `values` are theirs."""
         self.models, self.seeds = [self.models[j] for j in rows], [self.seeds[j] for j in rows]
         self.values = values
-        first = dict(self.models[0].named_buffers())
-        for name, buffer in self.base.model.named_buffers():
+        first = _buffers(self.models[0])
+        for name, buffer in _buffers(self.base.model).items():
             buffer.copy_(first[name])
         self._start()
+
+
+def _frozen(model: FusionModel) -> tuple[str, ...]:
+    """Where the frozen encoders are: their features are known, so they may differ in anything."""
+    return tuple(f"encoders.{name}." for name, encoder in model.encoders.items() if encoder.frozen)
+
+
+def _buffers(model: FusionModel) -> dict[str, Tensor]:
+    frozen = _frozen(model)
+    return {name: value for name, value in model.named_buffers() if not name.startswith(frozen)}
 
 
 def _without_encoder_copies(model: FusionModel) -> FusionModel:
@@ -194,10 +203,11 @@ def _has_tensor(part: Any) -> bool:
 def _check_alike(models: Sequence[FusionModel]) -> None:
     """Same modules with the same settings, but for what may differ; no batch statistics, no draws of torch's own."""
     first = models[0]
+    frozen = _frozen(first)
     for name, module in first.named_modules():
         if isinstance(module, _BatchNorm) and any(p.requires_grad for p in module.parameters()):
             raise NotStackable(f"{name} is a BatchNorm, whose running statistics are changed in place")
-        if isinstance(module, _DropoutNd) and module.training:
+        if isinstance(module, _DropoutNd) and not f"{name}.".startswith(frozen):
             raise NotStackable(f"{name} is torch's own dropout, which knows no streams: use crossfade.draws.Dropout")
     for other in models[1:]:
         if (a := _settings(first)) != (b := _settings(other)):
@@ -208,10 +218,11 @@ def _check_alike(models: Sequence[FusionModel]) -> None:
 
 def _settings(model: FusionModel) -> dict[str, str]:
     """Shapes of all tensors, and every other field of the trained modules that could change what they compute."""
-    found = {name: str(tuple(value.shape)) for name, value in model.state_dict().items()}
-    frozen = tuple(f"encoders.{name}" for name, e in model.encoders.items() if e.frozen)
+    frozen = _frozen(model)
+    state = model.state_dict().items()
+    found = {name: str(tuple(value.shape)) for name, value in state if not name.startswith(frozen)}
     for path, module in model.named_modules():
-        if frozen and path.startswith(frozen):
+        if f"{path}.".startswith(frozen):
             continue
         for key, value in vars(module).items():
             if key.startswith("_") or key in ("training", "dropout", "label_smoothing", "spec", "fitted"):
