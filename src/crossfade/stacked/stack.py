@@ -73,7 +73,7 @@ class Stack:
 
     def _start(self) -> None:
         """All that depends on which members there are."""
-        n, first = len(self.models), self.models[0]
+        first = self.models[0]
         self.leaves = {
             f"model.{name}": part.unflatten(1, self.shapes[name]).detach().requires_grad_()
             for name, part in zip(self.names, self.values.split(self._sizes(), 1), strict=True)
@@ -101,7 +101,6 @@ class Stack:
             for t in targets
             if hasattr(t[0], "label_smoothing")
         }
-        assert len(self.values) == n
 
     def _of_each(self, numbers: Sequence[float]) -> float | Tensor:
         return numbers[0] if len(set(numbers)) == 1 else self.values.new_tensor(numbers)
