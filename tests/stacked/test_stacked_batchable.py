@@ -39,6 +39,7 @@ def test_runs_that_differ_in_this_are_not(setting):
         ("trainer.precision=bf16-mixed", "bf16-mixed"),
         ("trainer.accumulate=2", "accumulate=2"),
         ("callbacks.ema=0.9", "moving average"),
+        ("adversary=fgsm", "attacks"),
         ("balance=ogm_ge", "OgmGe"),
         ("balance=blending", "GradientBlending"),
     ],

@@ -109,6 +109,8 @@ def why_not(config: RunConfig) -> str | None:
         return f"callbacks.ema={config.callbacks.ema}: a stack keeps no moving average of its weights"
     if config.balance is not None and _class(config.balance) not in BALANCES:
         return f"balance ({_class(config.balance)}) steers a run's loss or gradients; of these modality_dropout stacks"
+    if config.adversary is not None and _class(config.adversary) != "NoAdversary":
+        return f"adversary ({_class(config.adversary)}) attacks each run's own model in every step"
     for name in config.task.targets:
         if (kind := config.target[name].target_.rpartition(".")[2]) not in TARGETS:
             return f"target {name} ({kind}) has a head with convolutions, which gains nothing in a stack"

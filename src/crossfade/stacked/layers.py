@@ -50,14 +50,14 @@ class _Linear(Function):
 
     @staticmethod
     def vmap(info: Any, dims: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, int]:
-        x, weight, bias = (_first(info.batch_size, one, dim) for one, dim in zip((x, weight, bias), dims, strict=True))
+        x, weight, bias = (first(info.batch_size, one, dim) for one, dim in zip((x, weight, bias), dims, strict=True))
         assert x is not None
         assert weight is not None
         y = _Product.apply(x.reshape(len(x), -1, x.shape[-1]), weight, bias)
         return y.view(*x.shape[:-1], y.shape[-1]), 0
 
 
-def _first(n: int, x: Tensor | None, dim: int | None) -> Tensor | None:
+def first(n: int, x: Tensor | None, dim: int | None) -> Tensor | None:
     """With the members along the first axis; what all have in common is repeated without being copied."""
     if x is None:
         return None

@@ -17,7 +17,7 @@ from crossfade.batch import Batch
 from crossfade.draws import Rate, Streams, members
 from crossfade.model import FusionModel
 from crossfade.optim import DECAYED
-from crossfade.stacked.layers import quicken
+from crossfade.stacked import attention, layers
 from crossfade.targets.base import Target
 
 Outputs = dict[str, Tensor]
@@ -61,7 +61,8 @@ class Stack:
         _check_alike(self.models)
         self.base = _Member(_without_encoder_copies(models[0]), balances[0])
         self.base.train()
-        quicken(self.base)
+        layers.quicken(self.base)
+        attention.quicken(self.base)
         decayed = {id(m.weight) for m in models[0].modules() if isinstance(m, DECAYED)}
         trained = [(name, p) for name, p in models[0].named_parameters() if p.requires_grad]
         self.names = [n for n, p in trained if id(p) not in decayed] + [n for n, p in trained if id(p) in decayed]
