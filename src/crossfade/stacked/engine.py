@@ -244,4 +244,4 @@ def _features(models: Sequence[FusionModel], data: Sequence[DataModule]) -> None
             continue
         for name in d.samples.features:
             own, known = model.embeddings[name], done[key].embeddings[name]
-            own.load_state_dict({**own.state_dict(), "shift": known.shift, "scale": known.scale})  # type: ignore[dict-item]
+            own.load_state_dict({**own.state_dict(), "shift": known.shift, "scale": known.scale})

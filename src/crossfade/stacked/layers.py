@@ -49,10 +49,9 @@ class _Linear(Function):
         raise AssertionError("only under vmap, which calls the rule below")
 
     @staticmethod
-    def vmap(info: Any, dims: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, int]:
-        x, weight, bias = (first(info.batch_size, one, dim) for one, dim in zip((x, weight, bias), dims, strict=True))
+    def vmap(info: Any, dims: Any, *parts: Tensor | None) -> tuple[Tensor, int]:
+        x, weight, bias = (first(info.batch_size, part, dim) for part, dim in zip(parts, dims, strict=True))
         assert x is not None
-        assert weight is not None
         y = _Product.apply(x.reshape(len(x), -1, x.shape[-1]), weight, bias)
         return y.view(*x.shape[:-1], y.shape[-1]), 0
 

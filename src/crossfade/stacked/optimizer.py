@@ -38,8 +38,8 @@ class StackedAdamW:
     ) -> StackedAdamW:
         """At the start of the training."""
         done = [torch.zeros((), device=values.device) for _ in optims]
-        zeros = [torch.zeros_like(values) for _ in range(3)]
-        return cls(list(optims), list(steps), clip, plain, values, *zeros, done)
+        gradient, mean, square = (torch.zeros_like(values) for _ in range(3))
+        return cls(list(optims), list(steps), clip, plain, values, gradient, mean, square, done)
 
     def __post_init__(self) -> None:
         """Views of each row's two parts: without and with weight decay."""

@@ -93,14 +93,15 @@ class Stack:
         self.stream_seeds = [seed for seed, _ in distinct]
         self.stream = torch.tensor(of, device=self.values.device)
         for i, site in enumerate(sites):
-            found: Rate = tuple(stream[i] for _, stream in distinct)
-            self.base.model.get_submodule(site).dropout = found[0] if len(set(found)) == 1 else found  # type: ignore[assignment]
-        targets = [[model.targets[name] for model in self.models] for name in first.targets]
-        self.weights = {t[0].spec.name: self._of_each([o.spec.weight for o in t]) for t in targets}  # type: ignore[union-attr]
+            found = tuple(stream[i] for _, stream in distinct)
+            rate: Rate = found[0] if len(set(found)) == 1 else found
+            self.base.model.get_submodule(site).dropout = rate  # type: ignore[assignment]
+        targets: dict[str, list[Any]] = {name: [model.targets[name] for model in self.models] for name in first.targets}
+        self.weights = {name: self._of_each([t.spec.weight for t in every]) for name, every in targets.items()}
         self.smoothing = {
-            t[0].spec.name: self._of_each([o.label_smoothing for o in t])  # type: ignore[union-attr,misc]
-            for t in targets
-            if hasattr(t[0], "label_smoothing")
+            name: self._of_each([t.label_smoothing for t in every])
+            for name, every in targets.items()
+            if hasattr(every[0], "label_smoothing")
         }
 
     def _of_each(self, numbers: Sequence[float]) -> float | Tensor:
@@ -139,12 +140,13 @@ class Stack:
         return outputs
 
     def _call(self, batch: Batch, mapped: bool, training: bool) -> Any:
-        def member(own: Mapping[str, Tensor], numbers: Any, stream: Tensor, *parts: Any) -> Any:
+        def member(own: dict[str, Tensor], numbers: Any, stream: Tensor, *parts: Any) -> Any:
             weights = {**self.weights, **numbers["weights"]}
             for name, value in {**self.smoothing, **numbers["smoothing"]}.items():
                 self.base.model.targets[name].label_smoothing = value
             with members(self.streams, stream):
-                given = Batch(*parts[:3], [], parts[3])
+                inputs, presence, truth, features = parts
+                given = Batch(inputs, presence, truth, [], features)
                 return functional_call(self.base, own, (given, weights if training else None), tie_weights=False)
 
         numbers = {

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -97,12 +98,13 @@ def _train(jobs: Sequence[Job], started: float) -> list[Outcome]:
 def deterministic(wanted: bool | str) -> Iterator[None]:
     """Deterministic kernels for as long as the stack trains, where `trainer.deterministic` asks for them."""
     on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    filling: Any = torch.utils.deterministic
+    fill = filling.fill_uninitialized_memory
     torch.use_deterministic_algorithms(bool(wanted), warn_only=wanted == "warn")
     # it fills every new tensor, for finding reads of what was never written
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    filling.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(on, warn_only=warn)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        filling.fill_uninitialized_memory = fill
