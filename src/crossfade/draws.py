@@ -18,11 +18,10 @@ Rate = float | tuple[float, ...]  # of all members, or one a stream
 
 
 class Streams:
-    """One generator for each distinct stream of the members; `of[j]` is the stream of member j."""
+    """One generator for each distinct stream; members of one seed and the same rates of dropout share one."""
 
-    def __init__(self, of: Sequence[int], device: torch.device) -> None:
-        self.of, self.device = list(of), device
-        self.generators = [torch.Generator(device) for _ in range(max(of) + 1)]
+    def __init__(self, count: int, device: torch.device) -> None:
+        self.generators = [torch.Generator(device) for _ in range(count)]
 
     def seed(self, seeds: Sequence[int]) -> None:
         """Start every stream anew."""

@@ -9,6 +9,7 @@ import torch
 import flow
 import stacks
 import tiny
+from crossfade import experiment
 from crossfade.evaluate import reopen_model
 from crossfade.runs import RunFolder
 from crossfade.stacked import engine
@@ -153,3 +154,15 @@ def test_a_model_that_vmap_does_not_take_is_refused(tmp_path, monkeypatch):
     with pytest.raises(NotStackable, match="vmap does not take"):
         stacks.stacked([stacks.config(f"optim.lr={lr}") for lr in (0.1, 0.2)], tmp_path)
     assert not list(tmp_path.glob("*/*.json"))
+
+
+def test_a_run_of_a_stack_is_scored_as_one_alone(tmp_path):
+    settings = ["singles=false", "patterns=false", "figures=false"]
+    config = stacks.config(*settings)
+    outcomes = stacks.stacked([config, stacks.config(*settings, "optim.lr=0.02")], tmp_path / "stack")
+    folder = RunFolder(tmp_path / "stack" / "0")
+    folder.write_start(config.dump(), [])
+    summary = experiment.finish_trained(config, folder.path, stacks.data_of(config), outcomes[0].seconds)
+    alone = experiment.run(config, tmp_path / "alone")
+    assert summary["metrics"] == pytest.approx(alone["metrics"], abs=1e-6)
+    assert folder.is_finished()

@@ -89,7 +89,7 @@ class Stack:
         rates = [tuple(float(model.get_submodule(s).dropout) for s in sites) for model in self.models]  # type: ignore[arg-type]
         distinct = list(dict.fromkeys(zip(self.seeds, rates, strict=True)))
         of = [distinct.index(key) for key in zip(self.seeds, rates, strict=True)]
-        self.streams = Streams(of, self.values.device)
+        self.streams = Streams(len(distinct), self.values.device)
         self.stream_seeds = [seed for seed, _ in distinct]
         self.stream = torch.tensor(of, device=self.values.device)
         for i, site in enumerate(sites):
