@@ -173,7 +173,7 @@ class Engine:
     def _diverged(self, j: int, run: Run, loss: float, epoch: int, rows: Tensor) -> None:
         last = run.folder.checkpoints / "last.ckpt" if run.now is not None else "none yet"
         ids = [self.batches.ids[i] for i in rows.tolist()]
-        run.error = Failure(diverged(loss, int(self.optimizer.done[j]), epoch, ids, str(last)))
+        run.error = Failure(diverged(loss, self.optimizer.done[j], epoch, ids, str(last)))
         run.save(self.stack, j)
 
     def _validate(self) -> list[dict[str, float]]:
@@ -188,7 +188,7 @@ class Engine:
         if self.monitor not in metrics:
             raise UserError(f"callbacks.monitor={self.monitor}: not logged. There are {', '.join(sorted(metrics))}.")
         o = self.optimizer
-        done = int(o.done[j])
+        done = o.done[j]
         for logger in run.loggers:
             logger.log_metrics({**metrics, "epoch": epoch}, step=done - 1)
         is_best, stops = run.watch.epoch_ended(metrics[self.monitor])

@@ -30,19 +30,19 @@ class StackedAdamW:
     gradient: Tensor
     mean: Tensor  # exp_avg
     square: Tensor  # exp_avg_sq
-    done: list[Tensor]  # steps, as the kernel wants them
+    done: list[int]  # steps of each
 
     @classmethod
     def of(
         cls, values: Tensor, plain: int, optims: Sequence[OptimConfig], steps: Sequence[int], clip: float | None
     ) -> StackedAdamW:
         """At the start of the training."""
-        done = [torch.zeros((), device=values.device) for _ in optims]
         gradient, mean, square = (torch.zeros_like(values) for _ in range(3))
-        return cls(list(optims), list(steps), clip, plain, values, gradient, mean, square, done)
+        return cls(list(optims), list(steps), clip, plain, values, gradient, mean, square, [0] * len(optims))
 
     def __post_init__(self) -> None:
-        """Views of each row's two parts: without and with weight decay."""
+        """Steps as the kernel wants them, and views of each row's two parts: without and with weight decay."""
+        self.count = [torch.tensor(float(done), dtype=torch.float32, device=self.values.device) for done in self.done]
         every = [self.values, self.gradient, self.mean, self.square]
         cuts = slice(0, self.plain), slice(self.plain, None)
         self.parts = [[[x[j, cut] for x in every] for cut in cuts] for j in range(len(self.values))]
@@ -50,7 +50,7 @@ class StackedAdamW:
     def rate(self, j: int) -> float:
         """Learning rate of the next step of model j."""
         o = self.optims[j]
-        return o.lr * learning_rate_factor(int(self.done[j]), self.steps[j], o.warmup, o.schedule)
+        return o.lr * learning_rate_factor(self.done[j], self.steps[j], o.warmup, o.schedule)
 
     def step(self, rows: Sequence[int]) -> None:
         """Clip each of these rows' gradients to norm `clip`, then one step of AdamW (see `optim.make_optimizer`)."""
@@ -60,10 +60,11 @@ class StackedAdamW:
         for j in rows:
             rate, optim = self.rate(j), self.optims[j]
             self.done[j] += 1
+            self.count[j] += 1
             for (value, gradient, mean, square), decay in zip(self.parts[j], (0.0, optim.weight_decay), strict=True):
                 if value.numel():
                     torch._fused_adamw_(
-                        [value], [gradient], [mean], [square], [], [self.done[j]], lr=rate, beta1=optim.betas[0],
+                        [value], [gradient], [mean], [square], [], [self.count[j]], lr=rate, beta1=optim.betas[0],
                         beta2=optim.betas[1], weight_decay=decay, eps=EPS, amsgrad=False, maximize=False,
                     )  # fmt: skip
 
