@@ -75,6 +75,7 @@ def _dead(folder: Path, state: str = "running", error: str | None = None) -> Non
     ("before", "left", "after"),
     [
         ("running", None, "waiting"),  # killed before its folder was made
+        ("finished", None, "waiting"),  # its folder was deleted
         ("running", lambda f: _dead(f), "interrupted"),
         ("running", lambda f: (f.mkdir(), finish(f)), "finished"),  # the sweep was killed, the job was not
         ("running", lambda f: _dead(f, "failed", "boom"), "failed"),

@@ -56,9 +56,10 @@ class Course:
         self.ledger.started(due.entry.identity)
         self.board.started(due.entry.name, due.folder, due.job.config.trainer.epochs)
 
-    def end(self, due: Due, ending: Ending) -> None:
-        """The job has ended."""
-        seconds = time.monotonic() - self._since.pop(due.entry.identity)
+    def end(self, due: Due, ending: Ending, seconds: float | None = None) -> None:
+        """The job has ended; `seconds` is what it took, where that is not the time since its start."""
+        since = self._since.pop(due.entry.identity)
+        seconds = time.monotonic() - since if seconds is None else seconds
         if ending.stops:
             self.stopped = self.stopped or ending.error
         elif ending.state == "failed" and self.fail_fast:

@@ -136,8 +136,8 @@ class Ledger:
         for entry in self.entries():
             found = _found(self.folder / entry.name)
             if found is None:
-                if entry.state == "running":  # killed before its folder was made
-                    self._update("state = 'waiting'", entry.identity)
+                if entry.state in ("running", "finished"):  # killed before its folder was made; or that was deleted
+                    self._update("state = 'waiting', metric = null, value = null", entry.identity)
                 continue
             state, error = found
             # the sweep saw it end, and may know more of it than the folder: that its worker was killed for memory

@@ -51,14 +51,24 @@ class LocalLauncher(OwnLauncher):
         return LocalProcesses(found)
 
 
-# a plain node: Hydra loads plugins in a way that dataclasses with postponed annotations do not survive
-ConfigStore.instance().store(
-    group="hydra/launcher",
-    name="local",
-    node={
-        "_target_": "hydra_plugins.crossfade_launchers.launchers.LocalLauncher",
-        "workers": "auto",  # jobs at a time; auto: one a core, or one for each set of GPUs that a job asks for
-        "threads": "auto",  # of each worker; auto: the cores shared out
-    },
-    provider="crossfade",
-)
+class VectorizedLauncher(LocalLauncher):
+    """Jobs that differ only in numbers trained as one stack here; the others as the local launcher does."""
+
+    def own(self, config: RunConfig) -> Any:
+        from crossfade.sweeps.launchers.vectorized import Vectorized
+
+        return Vectorized(super().own(config))
+
+
+# plain nodes: Hydra loads plugins in a way that dataclasses with postponed annotations do not survive
+for _name, _launcher in (("local", "LocalLauncher"), ("vectorized", "VectorizedLauncher")):
+    ConfigStore.instance().store(
+        group="hydra/launcher",
+        name=_name,
+        node={
+            "_target_": f"hydra_plugins.crossfade_launchers.launchers.{_launcher}",
+            "workers": "auto",  # jobs at a time; auto: one a core, or one for each set of GPUs that a job asks for
+            "threads": "auto",  # of each worker; auto: the cores shared out
+        },
+        provider="crossfade",
+    )
