@@ -157,7 +157,7 @@ def test_a_model_that_vmap_does_not_take_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_run_of_a_stack_is_scored_as_one_alone(tmp_path):
-    settings = ["singles=false", "patterns=false", "figures=false"]
+    settings = ["singles=false", "patterns=false", "figures=false", "data.fold=1"]
     config = stacks.config(*settings)
     outcomes = stacks.stacked([config, stacks.config(*settings, "optim.lr=0.02")], tmp_path / "stack")
     folder = RunFolder(tmp_path / "stack" / "0")

@@ -1,7 +1,7 @@
 """The metrics of a multi-class target for many models at once.
 
-Torchmetrics computes them for one model in some milliseconds, which is more than an epoch of a small stacked model
-takes. The same definitions; a test holds the two together.
+Torchmetrics takes one model after another, which costs small models that are stacked more than their validation does.
+The same definitions; a test holds the two together.
 """
 
 from __future__ import annotations
