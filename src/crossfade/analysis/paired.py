@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossfade.analysis.confusion import METRICS
 from crossfade.analysis.intervals import paired_difference
-from crossfade.analysis.statistics import Compared, delong
+from crossfade.analysis.statistics import Compared, delong, mcnemar
 
 RESAMPLES = 2000
 
@@ -66,6 +66,19 @@ def resampled_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> C
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     fewer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     return Compared(float(a[0] - b[0]), float(low), float(high), min(1.0, 2 * (1 + fewer) / (1 + len(drawn))))
+
+
+def only_one_right(a: pd.DataFrame, b: pd.DataFrame, target: str) -> tuple[int, int, float] | None:
+    """Samples that only a, and only b, has right, and McNemar's p-value of their balance.
+
+    None where a group has several samples: the test takes each for a trial of its own.
+    """
+    if a["group"].nunique() < len(a):
+        return None
+    known = a[f"{target}.truth"].notna()
+    truth = a.loc[known, f"{target}.truth"].astype(str)
+    of_a, of_b = ((t.loc[known, f"{target}.predicted"].astype(str) == truth).to_numpy() for t in (a, b))
+    return int((of_a & ~of_b).sum()), int((~of_a & of_b).sum()), mcnemar(of_a, of_b)
 
 
 def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str) -> Compared:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
 POWER = 0.8
 MOST = 10_000  # repeats that are tried
+STEPS = 2000  # of an integral
 
 
 def detectable_over_repeats(sd: float, repeats: int, test_share: float, level: float = 0.95) -> float:
@@ -65,10 +67,15 @@ def groups_needed(difference: float, low: float, high: float, groups: int, level
 
 
 def _noncentrality(freedom: int, level: float) -> float:
-    """δ of the noncentral t that lies beyond the two-sided quantiles of the central one with probability 0.8."""
+    """δ of the noncentral t that lies beyond the two-sided quantiles ±q of the central one with probability 0.8.
+
+    That probability is the mean over s² ~ χ²/ν of Φ(δ − q·s) + Φ(−δ − q·s); scipy's own is NaN for few degrees ν.
+    """
     quantile = float(stats.t.ppf((1 + level) / 2, freedom))
+    share = (np.arange(STEPS) + 0.5) / STEPS
+    beyond = quantile * np.sqrt(stats.chi2.ppf(share, freedom) / freedom)
 
     def lacking(delta: float) -> float:
-        return float(stats.nct.sf(quantile, freedom, delta) + stats.nct.cdf(-quantile, freedom, delta)) - POWER
+        return float((stats.norm.cdf(delta - beyond) + stats.norm.cdf(-delta - beyond)).mean()) - POWER
 
     return float(brentq(lacking, 0.0, 4 * quantile + 4))
