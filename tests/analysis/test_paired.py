@@ -99,7 +99,10 @@ def test_any_metric_is_compared_by_its_values_in_the_same_draws():
 def test_the_level_of_resampled_differences_by_hand():
     a = np.array([0.5, *[0.6] * 97, *[0.2] * 2])  # 99 draws, two on the other side of 0.4
     assert resampled_difference(a, np.full(100, 0.4)).p == pytest.approx(2 * 3 / 100)
-    assert resampled_difference(a, np.full(100, 0.1)).p == pytest.approx(2 * 1 / 100)
+    beyond = np.array([0.5, *np.linspace(0.2, 0.8, 99)])
+    assert resampled_difference(beyond, np.full(100, 0.1)).p == pytest.approx(2 * 1 / 100)  # normal: .023
+    far = stats.norm.sf(0.4 / np.std(beyond[1:] * 0.5, ddof=1)) * 2
+    assert resampled_difference(beyond * 0.5 + 0.25, np.full(100, 0.1)).p == pytest.approx(far)
     assert resampled_difference(np.full(100, 0.4), a).p == pytest.approx(2 * 3 / 100)
     assert resampled_difference(a, a) == (0, 0, 0, 1)
     undefined = np.where(np.arange(100) % 2, math.nan, a)

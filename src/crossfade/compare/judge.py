@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from crossfade.analysis.paired import compare_tables, only_one_right
+from crossfade.analysis.paired import RESAMPLES, compare_tables, only_one_right
 from crossfade.analysis.power import detectable_over_repeats, detectable_over_samples, groups_needed, repeats_needed
 from crossfade.analysis.statistics import Compared, cliffs_delta, cohens_d, corrected_t, holm
 from crossfade.analysis.verdict import is_difference
 from crossfade.compare.models import Gathered, Model, Place
 from crossfade.errors import UserError
+
+DRAWS_A_PAIR = 40  # of a permutation test, so that its least p can be below 5 % after the adjustment for all pairs
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def _over_samples(a: Model, b: Model, place: Place, found: Gathered) -> Comparis
     one, other = (run.predictions("test") for run in runs)
     drawn = (runs[0].table(f"resamples_{target}"), runs[1].table(f"resamples_{target}"))
     try:
-        d = compare_tables(one, other, target, metric, found.multiclass, drawn)
+        draws = max(RESAMPLES, DRAWS_A_PAIR * math.comb(len(found.models), 2))
+        d = compare_tables(one, other, target, metric, found.multiclass, drawn, draws)
     except ValueError as error:
         where = " and ".join(str(run.path) for run in runs)
         raise UserError(f"{where}: {error}. Compare runs of the same data, seed and fold.") from error

@@ -55,7 +55,11 @@ def differences_table(found: Gathered, judged: Judged) -> Table:
         cells = ["–", "", ""]
         if d is not None:
             ends = "" if math.isnan(d.low) else rf"\[{d.low:+.3f}, {d.high:+.3f}]"
-            cells = [f"{d.value:+.3f}", ends, "" if math.isnan(c.p) else spoken_p(c.p).removeprefix("p = ")]
+            cells = [
+                f"{d.value:+.3f}",
+                ends,
+                "" if math.isnan(c.p) else spoken_p(c.p).removeprefix("p ").removeprefix("= "),
+            ]
         if over_repeats:
             cells += [_number(c.cohens_d), _number(c.cliffs_delta)]
         if right:

@@ -121,11 +121,9 @@ def _range(p: Sequence[float]) -> str:
     """ "p ≤ .002" of several that are small, "p ≥ .310" of several that are not."""
     if len(p) < 2:
         return "".join(spoken_p(one) for one in p)
-    return f"p ≥ {_digits(min(p))}" if max(p) >= 0.05 else f"p ≤ {_digits(max(p))}"
-
-
-def _digits(p: float) -> str:
-    return ".001" if p < 0.001 else f"{p:.3f}".replace("0.", ".", 1)
+    # rounded so that the bound holds; "p < .001" is one already
+    sign, bound = ("≥", math.floor(1000 * min(p)) / 1000) if max(p) >= 0.05 else ("≤", math.ceil(1000 * max(p)) / 1000)
+    return spoken_p(max(p) if max(p) < 0.001 else bound).replace("=", sign)
 
 
 def _size(value: float) -> str:
