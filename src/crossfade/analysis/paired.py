@@ -59,8 +59,8 @@ def resampled_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> C
         p = min(1, 2·(1 + min(#{Δ* ≤ 0}, #{Δ* ≥ 0}))/(1 + R))
 
     Where no draw lies on the other side, it is that of a normal difference with the draws' deviation if that is less:
-    one of several tests must be able to pass them all. Draws in which either is NaN do not count; all of it is NaN where that leaves fewer than half. Raises ValueError
-    where R differs.
+    one of several tests must be able to pass them all. Draws in which either is NaN do not count; all of it is NaN
+    where that leaves fewer than half. Raises ValueError where R differs.
     """
     if len(a) != len(b):
         raise ValueError(f"the two were resampled differently, {len(a) - 1} and {len(b) - 1} times")
