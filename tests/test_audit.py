@@ -224,7 +224,7 @@ def test_the_command(capsys, tmp_path, monkeypatch):
         (["rank=2"], "arguments go with one strategy"),
         (["lmf", "rank=[", "run="], "not readable as YAML"),
         (["sum", "max"], "audit one"),
-        ([".."], "is no class"),
+        (["..Mine"], "is no class"),
         ([f"{tmp_path}/mine.py:Scaled"], "missing 1 required positional argument: 'by'"),
         ([f"{tmp_path}/mine.py:Skaled"], 'Did you mean "Scaled"'),
         ([f"{tmp_path}/yours.py"], "there is no file"),

@@ -33,7 +33,7 @@ def find_strategy(path: str) -> type[nn.Module]:
     found = getattr(module, name, None)
     if found is None:
         near = did_you_mean(name, [n for n in vars(module) if not n.startswith("_")])
-        raise UserError(f"{path}: cannot be imported ({module.__name__} has no {name}).{near} {GIVE}")
+        raise UserError(f"{path}: cannot be imported ({module.__file__ or module} has no {name}).{near} {GIVE}")
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise UserError(f"{path}: is no class of a torch.nn.Module, but {found!r}. {GIVE}")
     return found
@@ -66,7 +66,8 @@ def _of_theirs(error: Exception) -> str:
 def _load_file(path: str, file: Path) -> ModuleType:
     if not file.is_file():
         raise UserError(f"{path}: there is no file {file}. {GIVE}")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    # a name of its own: the file may be called like a module that others import
+    spec = importlib.util.spec_from_file_location(f"audited_{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -75,6 +76,7 @@ def _load_file(path: str, file: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[spec.name]
         raise UserError(f"{path}: cannot be imported ({type(error).__name__}: {error}{where(error)}).") from error
     finally:
         sys.path.remove(str(file.resolve().parent))
