@@ -27,7 +27,7 @@ from crossfade.run_figures import draw_run
 from crossfade.runs import RunFolder, write_text
 
 CAPTIONS = {
-    "comparison": "Fused, single modalities, chance; 95 % intervals over test groups",
+    "comparison": "Fused, single modalities, chance; 95 % intervals",
     "confusion": "Counts; colour: share of the true class",
     "reliability": "Accuracy against confidence: on the diagonal it is calibrated",
     "certainty": "Left: the error among the surest; right: conformal sets of each presence pattern",
@@ -126,7 +126,7 @@ def _target(
         ],
         "note": f"* best single modality. {spoken_metric(main)}: "
         + ("more is better" if better == "max" else "less is better")
-        + "; in brackets the 95 % interval over test groups.",
+        + f"; in brackets the 95 % interval over {summary.get('over', 'test groups')}.",
         "figures": [(CAPTIONS[key.partition(" ")[0]], inline(path, path.stem)) for key, path in own.items()],
         "examples": [],
         "shares": ((summary.get("shapley") or {}).get(name) or {}).get("of", ""),
