@@ -13,9 +13,11 @@ from scipy import stats
 
 import flow
 from crossfade import experiment
+from crossfade.analysis.results_table import short
 from crossfade.batch import Batch
 from crossfade.cli import run as command
 from crossfade.report.build import write_report
+from crossfade.report.calibration import calibration_sections
 from crossfade.report.cost import kept_for_backward, trained_size
 from crossfade.report.shown import shown
 from crossfade.report.vector import inline
@@ -193,6 +195,35 @@ def test_what_is_kept_for_the_backward_pass_is_counted_once():
     assert kept_for_backward(frozen, batch) == 0
     assert trained_size(frozen) == 0
     assert trained_size(Net()) == 4 * (4 * 8 + 8 + 8 * 2 + 2)
+
+
+def test_calibration_stands_there_before_and_after_its_temperature(run):
+    (section,) = calibration_sections(run, ["outcome", "size"])
+    table = run.table("certainty_outcome")
+    assert section.title == "Calibration: outcome"
+    assert [row[0] for row in section.rows] == ["all modalities", "without labs", "without note", "without scan"]
+    full, without = table.iloc[0], table[(table["note"] == 0) & (table["labs"] + table["scan"] == 2)].iloc[0]
+    for row, values in ((section.rows[0], full), (section.rows[2], without)):
+        assert row[1] == short(values["temperature"])
+        assert row[6] == short(values["brier"])
+        assert row[8].startswith(short(values["coverage"]))
+    page = Page(write_report(run, run.path / "report.html").read_text(encoding="utf-8")).text
+    assert "Calibration: outcome" in page
+    assert "the truth in 90% of the samples" in page
+
+
+def test_a_figure_loses_what_nobody_sees(tmp_path):
+    (tmp_path / "a.svg").write_text(
+        '<?xml version="1.0"?>\n<svg width="460.8pt">\n <!-- a comment\n -->\n'
+        ' <path d="M 1.234567 -0.00001234 L 20 3.5\n"/>\n'
+        ' <text>0.123 of\n 7.1234567</text>\n <image xlink:href="data:image/png;base64,\niVBO/Rw0KG+"/>\n</svg>\n'
+    )
+    html = inline(tmp_path / "a.svg", "a")
+    assert '<path d="M 1.23 0 L 20 3.5 "/>' in html
+    assert "comment" not in html
+    assert "base64, iVBO/Rw0KG+" in html  # blanks in base64 are skipped
+    assert ">0.123 of 7.12</text>" in html
+    assert "\n" not in html
 
 
 def test_the_command_says_what_is_wrong(capsys, run, tmp_path):

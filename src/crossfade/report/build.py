@@ -17,6 +17,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.evaluate import reopen_data, reopen_model
 from crossfade.model import FusionModel
+from crossfade.report.calibration import calibration_sections
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
 from crossfade.report.robustness import robustness_sections
@@ -106,8 +107,8 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
 
 
 def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
-    """What the analyses on request have to show, each where it was made."""
-    return [*robustness_sections(folder, model)]
+    """What analyses beside the targets' figures have to show, those on request where they were made."""
+    return [*calibration_sections(folder, list(model.targets)), *robustness_sections(folder, model)]
 
 
 def _target(

@@ -1,4 +1,4 @@
-"""How far the classifiers' probabilities can be trusted, as a part of the page: of all modalities, and with some away."""
+"""How far the classifiers' probabilities can be trusted, as a part of the page."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def calibration_sections(folder: RunFolder, targets: Sequence[str]) -> Iterator[
             several = f": {target}" if len(targets) > 1 else ""
             yield Section(
                 f"Calibration{several}",
-                "Temperature and conformal threshold are learned on the validation split, with the same modalities taken "
-                f"away. The sets are to hold the truth in {1 - ALPHA:.0%} of the samples; in brackets the 95 % interval "
-                "of the share that they hold it in. AURC: the mean error over all shares of the surest samples.",
+                "Temperature and conformal threshold are learned on the validation split, with the same modalities "
+                f"taken away. The sets are to hold the truth in {1 - ALPHA:.0%} of the samples; in brackets the 95 % "
+                "interval of the share that they hold it in. AURC: the mean error over all shares of the surest "
+                "samples.",
                 headings=["", *COLUMNS.values(), "sets that hold the truth", "classes in a set"],
                 rows=[_row("all modalities", table.iloc[0]), *_single_losses(table)],
             )

@@ -23,7 +23,7 @@ def inline(path: Path, name: str) -> Markup:
 
 
 def _lean(svg: str) -> str:
-    """Without comments, without blanks between elements, and without digits that nobody sees: a hundredth of a point."""
+    """Without comments, blanks between elements, and digits that nobody sees: a hundredth of a point is left."""
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r">\s*\n\s*<", "><", svg)
     svg = re.sub(r"\s*\n\s*", " ", svg)
