@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     names = [a for a in arguments if "=" not in a or Path(a).is_dir()]
     given = _fields([a for a in arguments if a not in names])
     run = given.pop("run", None)
-    if run is None and len(names) == 1 and Path(names[0]).is_dir():
+    if run is None and len(names) == 1 and names[0] not in groups()["fusion"] and Path(names[0]).is_dir():
         run = names.pop()
     _check(names, given, run)
 

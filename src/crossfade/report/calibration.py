@@ -13,7 +13,7 @@ from crossfade.runs import RunFolder
 
 COLUMNS = {
     "temperature": "temperature",
-    "calibration_error": "calibration error",
+    "calibration_error": "calib. error",
     "calibration_error_tempered": "tempered",
     "log_loss": "log loss",
     "log_loss_tempered": "tempered",
@@ -32,9 +32,9 @@ def calibration_sections(folder: RunFolder, targets: Sequence[str]) -> Iterator[
                 f"Calibration{several}",
                 "Temperature and conformal threshold are learned on the validation split, with the same modalities "
                 f"taken away. The sets are to hold the truth in {1 - ALPHA:.0%} of the samples; in brackets the 95 % "
-                "interval of the share that they hold it in. AURC: the mean error over all shares of the surest "
-                "samples.",
-                headings=["", *COLUMNS.values(), "sets that hold the truth", "classes in a set"],
+                "interval of the share that they hold it in. Set size: classes, the mean. AURC: the mean error over "
+                "all shares of the surest samples.",
+                headings=["", *COLUMNS.values(), "truth in the set", "set size"],
                 rows=[_row("all modalities", table.iloc[0]), *_single_losses(table)],
             )
 
