@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -97,6 +99,62 @@ class Unused(Fusion):
         return one_branch(tokens.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
 
 
+class FirstPresent(Fusion):
+    """The first modality that is there, and no other: each has a gradient where it is alone."""
+
+    def forward(self, tokens, mask):
+        seen = mask.unsqueeze(-1)
+        first = seen & (seen.cumsum(1) == 1)
+        return one_branch(tokens.masked_fill(~first, 0.0).sum(1), mask.any(1))
+
+
+class InNestedLists(InAList):
+    """The factors by modality and rank, a list in a list."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        self.factors = [[factor] for factor in self.factors]
+
+    def forward(self, tokens, mask):
+        parts = [tokens[:, m] @ one for m, (one,) in enumerate(self.factors)]
+        return one_branch(torch.stack(parts, 1).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
+class BehindPyTorchsBack(Fusion):
+    """A module that is set past the registration."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        object.__setattr__(self, "mix", nn.Linear(width, width))
+
+    def forward(self, tokens, mask):
+        return one_branch(self.mix(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
+class APlainTensor(Fusion):
+    """It returns tokens alone."""
+
+    def forward(self, tokens, mask):
+        return tokens.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
+
+
+class OtherLength(Fusion):
+    """It returns one token and says that it returns three."""
+
+    def forward(self, tokens, mask):
+        return one_branch(tokens.masked_fill(~mask.unsqueeze(-1), 0.0).sum((1, 2)).unsqueeze(1), mask.any(1)[:, :1])
+
+
+class NoFusion(nn.Module):
+    """A module that is no Fusion."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__()
+
+    def forward(self, tokens, mask):
+        return one_branch(tokens.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
 class HidesNaN(Fusion):
     """NaN to number: a fault in the data goes unseen."""
 
@@ -115,11 +173,24 @@ class HidesNaN(Fusion):
         (OverTheBatch, "train = eval"),
         (Unused, "gradients"),
         (HidesNaN, "NaN is seen"),
+        (FirstPresent, "gradients"),
+        (InNestedLists, "no hidden tensors"),
+        (BehindPyTorchsBack, "no hidden tensors"),
+        (APlainTensor, "contract"),
+        (OtherLength, "contract"),
+        (NoFusion, "contract"),
     ],
 )
 def test_it_catches(strategy, check):
     (found,) = audit(of_class("it", strategy, {}), [check])
     assert found.verdict == "FAIL"
+    assert "Error" not in found.detail or check == "save and load"  # the fault itself, and not a check that broke
+
+
+def test_what_breaks_the_contract_is_asked_nothing_else():
+    first, *others = audit(of_class("it", APlainTensor, {}))
+    assert first.detail.startswith("returns Tensor, not Fused")
+    assert {f.verdict for f in others} == {"–"}
 
 
 def test_the_command(capsys, tmp_path, monkeypatch):
@@ -129,10 +200,19 @@ def test_the_command(capsys, tmp_path, monkeypatch):
         "        super().__init__(modalities, width, tokens)\n        self.by = by\n",
         encoding="utf-8",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "broken.py").write_text("class Mine(\n", encoding="utf-8")
+    (tmp_path / "raises.py").write_text("raise RuntimeError('at home')\n", encoding="utf-8")
+    (tmp_path / "needs.py").write_text(
+        "from mine import Mean\nclass Mine(Mean):\n    def __init__(self, modalities, width, tokens, rank):\n"
+        "        raise ValueError('rank must be 1')\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)  # where a class of one's own is looked for, too
     assert run("audit", ["sum"]) == 0
     assert "masked tokens are not read" in capsys.readouterr().out
     assert run("audit", ["mine.Scaled", "by=2.0"]) == 0
+    assert run("audit", [f"{tmp_path}/mine.py", "by=2.0"]) == 0
+    assert run("audit", ["lmf", "rank=2"]) == 0
     assert run("audit", ["test_audit.InAList"]) == 1
     assert "a list of 3 tensors" in capsys.readouterr().out
     for arguments, said in (
@@ -140,15 +220,39 @@ def test_the_command(capsys, tmp_path, monkeypatch):
         (["mine.Scaled"], "cannot be made"),
         (["mine.Nothing"], "cannot be imported"),
         (["torch.nn.functional.relu"], "is no class of a torch.nn.Module"),
-        (["sum", "rank=2"], "arguments go with a class of your own"),
+        (["lmf", "rnk=2"], 'fusion=lmf has no such field. Did you mean "rank"'),
+        (["rank=2"], "arguments go with one strategy"),
+        (["lmf", "rank=[", "run="], "not readable as YAML"),
         (["sum", "max"], "audit one"),
+        (["..Mine"], "is no class"),
+        ([f"{tmp_path}/mine.py:Scaled"], "missing 1 required positional argument: 'by'"),
+        ([f"{tmp_path}/mine.py:Skaled"], 'Did you mean "Scaled"'),
+        ([f"{tmp_path}/yours.py"], "there is no file"),
+        ([f"{tmp_path}/broken.py:Mine"], "SyntaxError"),
+        (["broken.Mine"], "SyntaxError"),
+        ([f"{tmp_path}/raises.py:Mine"], "RuntimeError: at home"),
+        ([f"{tmp_path}/raises.py"], "RuntimeError: at home"),
+        (["needs.Mine", "rank=0"], "ValueError: rank must be 1"),
+        ([str(tmp_path)], "is not a run folder"),
     ):
         assert run("audit", arguments) == 2
         assert said in capsys.readouterr().err
 
 
-def test_a_trained_run_is_audited_on_its_own_samples(tmp_path):
+def test_a_trained_run_is_audited_on_its_own_samples(tmp_path, capsys):
     (tmp_path / "data").mkdir()
     (tmp_path / "run").mkdir()
     experiment.run(flow.config(flow.data_set(tmp_path / "data"), "trainer.epochs=1"), tmp_path / "run")
     assert run("audit", [f"run={tmp_path / 'run'}"]) == 0
+    assert run("audit", [str(tmp_path / "run")]) == 0
+    assert "audit one" in refused(capsys, ["sum", f"run={tmp_path / 'run'}"])
+    sweep = tmp_path / "sweep" / "00_fusion=sum"
+    shutil.copytree(tmp_path / "run", sweep, ignore=shutil.ignore_patterns("*.lock", "checkpoints"))
+    assert "is a folder of 1 run, and not one run" in refused(capsys, [f"run={sweep.parent}"])
+    assert "best.ckpt" in refused(capsys, [str(sweep)])
+
+
+def refused(capsys, arguments):
+    capsys.readouterr()
+    assert run("audit", arguments) == 2
+    return capsys.readouterr().err

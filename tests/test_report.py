@@ -7,12 +7,18 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
 from markupsafe import Markup
+from scipy import stats
 
 import flow
 from crossfade import experiment
+from crossfade.analysis.results_table import short
+from crossfade.batch import Batch
 from crossfade.cli import run as command
 from crossfade.report.build import write_report
+from crossfade.report.calibration import calibration_sections
+from crossfade.report.cost import kept_for_backward, trained_size
 from crossfade.report.shown import shown
 from crossfade.report.vector import inline
 from crossfade.runs import RunFolder
@@ -84,7 +90,15 @@ def test_the_page_holds_all_that_the_run_found_and_loads_nothing(run):
     for sentence in run.verdicts():
         assert sentence in page.text
     assert f"{summary['samples']['test']:,}" in page.text
-    for word in ("FLOPs a sample", "parameters", "latency", "To do it again", "balanced accuracy", "commit"):
+    for word in (
+        "FLOPs a sample",
+        "parameters",
+        "latency",
+        "memory, a training step",
+        "To do it again",
+        "balanced accuracy",
+        "commit",
+    ):
         assert word in page.text
 
 
@@ -119,6 +133,14 @@ def test_a_cross_validation_has_a_page_too(tmp_path):
     experiment.run(config, tmp_path / "run")
     page = Page(write_report(RunFolder(tmp_path / "run"), tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "Means of 2 folds" in page.text
+    assert "95 % interval over folds" in page.text
+    folds = [RunFolder(tmp_path / "run" / f"fold_{k}").summary() for k in range(2)]
+    main = folds[0]["main"]
+    values = [fold["metrics"][main] for fold in folds]
+    share = np.mean([fold["samples"]["test"] / fold["samples"]["train"] for fold in folds])
+    half = stats.t.ppf(0.975, 1) * np.sqrt((1 / 2 + share) * np.var(values, ddof=1))
+    found = RunFolder(tmp_path / "run").summary()["interval"]
+    assert found == pytest.approx([np.mean(values) - half, np.mean(values) + half])
 
 
 @pytest.mark.parametrize(
@@ -155,6 +177,53 @@ def test_ids_of_two_figures_do_not_meet(tmp_path):
     )
     html = inline(tmp_path / "a.svg", "a")
     assert html == ('<svg><defs><path id="a-p1"/></defs><use xlink:href="#a-p1"/><g clip-path="url(#a-p1)"/></svg>')
+
+
+def test_what_is_kept_for_the_backward_pass_is_counted_once():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(4, 8), torch.nn.Linear(8, 2)
+
+        def forward(self, inputs, presence):
+            return self.second(torch.tanh(self.first(2 * inputs["x"])))
+
+    batch = Batch(inputs={"x": torch.randn(5, 4)}, presence=torch.ones(5, 1, dtype=bool), truth={}, ids=[], features={})
+    # 2x for the first layer's weight; tanh's output, for its own derivative and the second layer's weight: float32
+    assert kept_for_backward(Net(), batch) == 4 * (5 * 4 + 5 * 8)
+    frozen = Net().requires_grad_(False)
+    assert kept_for_backward(frozen, batch) == 0
+    assert trained_size(frozen) == 0
+    assert trained_size(Net()) == 4 * (4 * 8 + 8 + 8 * 2 + 2)
+
+
+def test_calibration_stands_there_before_and_after_its_temperature(run):
+    (section,) = calibration_sections(run, ["outcome", "size"])
+    table = run.table("certainty_outcome")
+    assert section.title == "Calibration: outcome"
+    assert [row[0] for row in section.rows] == ["all modalities", "without labs", "without note", "without scan"]
+    full, without = table.iloc[0], table[(table["note"] == 0) & (table["labs"] + table["scan"] == 2)].iloc[0]
+    for row, values in ((section.rows[0], full), (section.rows[2], without)):
+        assert row[1] == short(values["temperature"])
+        assert row[6] == short(values["brier"])
+        assert row[8].startswith(short(values["coverage"]))
+    page = Page(write_report(run, run.path / "report.html").read_text(encoding="utf-8")).text
+    assert "Calibration: outcome" in page
+    assert "the truth in 90% of the samples" in page
+
+
+def test_a_figure_loses_what_nobody_sees(tmp_path):
+    (tmp_path / "a.svg").write_text(
+        '<?xml version="1.0"?>\n<svg width="460.8pt">\n <!-- a comment\n -->\n'
+        ' <path d="M 1.234567 -0.00001234 L 20 3.5\n"/>\n'
+        ' <text>0.123 of\n 7.1234567</text>\n <image xlink:href="data:image/png;base64,\niVBO/Rw0KG+"/>\n</svg>\n'
+    )
+    html = inline(tmp_path / "a.svg", "a")
+    assert '<path d="M 1.23 0 L 20 3.5 "/>' in html
+    assert "comment" not in html
+    assert "base64, iVBO/Rw0KG+" in html  # blanks in base64 are skipped
+    assert ">0.123 of 7.12</text>" in html
+    assert "\n" not in html
 
 
 def test_the_command_says_what_is_wrong(capsys, run, tmp_path):

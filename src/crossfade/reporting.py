@@ -11,6 +11,7 @@ from rich.console import Console
 from crossfade.analysis.classification_report import classification_report
 from crossfade.analysis.paired import compare_tables
 from crossfade.analysis.results_table import Row, results_table, short, short_change, to_markdown
+from crossfade.analysis.statistics import corrected_t
 from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
@@ -56,7 +57,8 @@ def _print_tables(config: RunConfig, summary: Mapping[str, Any], rows: list[Row]
     for name, main, better in mains(config):
         metrics = [metric for metric in summary["metrics"] if metric.startswith(f"{name}/")]
         shown = [row for row in rows if main in row.values]
-        console.print(results_table(shown, metrics, main, f"{name} · {title}", better))
+        over = summary.get("over", "test groups")
+        console.print(results_table(shown, metrics, main, f"{name} · {title}", better, over))
 
 
 def _markdown(config: RunConfig, summary: Mapping[str, Any], rows: list[Row]) -> str:
@@ -150,9 +152,10 @@ def finish_cross_validation(
         "bound": None,
         "folds": [{"metrics": s["metrics"], "samples": s["samples"]} for s in summaries],
         "samples": {"test": sum(s["samples"]["test"] for s in summaries)},
+        "over": "folds",
     }
     main = summary["main"]
-    summary["interval"] = None
+    summary["interval"] = summary["intervals"].get(main)
     if first.get("singles"):
         summary["singles"] = {
             name: {**_over_folds([s["singles"][name] for s in summaries]), "main": main} for name in first["singles"]
@@ -171,12 +174,18 @@ def finish_cross_validation(
 
 
 def _over_folds(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    mean, sd = {}, {}
+    """Mean, standard deviation and 95 % interval of the mean by `statistics.corrected_t`: folds share samples."""
+    mean, sd, intervals = {}, {}, {}
     for name in summaries[0]["metrics"]:
-        values = [s["metrics"][name] for s in summaries if s["metrics"][name] is not None]
+        known = [s for s in summaries if s["metrics"][name] is not None]
+        values = [s["metrics"][name] for s in known]
         mean[name] = statistics.fmean(values) if values else None
         sd[name] = statistics.stdev(values) if len(values) > 1 else None
-    return {"metrics": mean, "sd": sd}
+        sizes = [s["samples"] for s in known if "train" in s.get("samples", {})]
+        if len(values) > 1 and len(sizes) == len(values):
+            found = corrected_t(values, statistics.fmean(one["test"] / one["train"] for one in sizes))
+            intervals[name] = [found.low, found.high]
+    return {"metrics": mean, "sd": sd, "intervals": intervals}
 
 
 def print_evaluation(folder: RunFolder, result: Mapping[str, Any], seconds: float) -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from crossfade.analysis.intervals import replicates
-from crossfade.analysis.paired import compare_tables, mean_difference, resampled_difference
+from crossfade.analysis.paired import compare_tables, mean_difference, only_one_right, resampled_difference
 from crossfade.analysis.statistics import Compared
 from crossfade.analysis.verdict import caution, verdict
 
@@ -44,6 +44,16 @@ def test_balanced_accuracy_is_that_of_the_known_samples():
     assert found.value == pytest.approx(expected[0] - expected[1])
     assert found.low > 0
     assert found.p < 0.01
+
+
+def test_samples_that_only_one_has_right_are_counted_where_each_is_a_trial_of_its_own():
+    a, b = (t.assign(group=t["id"]) for t in (table(2.0), table(0.7, seed=2)))
+    known = a["y.truth"].notna()
+    of_a, of_b = ((t["y.predicted"] == t["y.truth"])[known] for t in (a, b))
+    only_a, only_b, p = only_one_right(a, b, "y")
+    assert (only_a, only_b) == ((of_a & ~of_b).sum(), (of_b & ~of_a).sum())
+    assert p == pytest.approx(stats.binomtest(int(only_a), int(only_a + only_b)).pvalue)
+    assert only_one_right(table(2.0), table(0.7, seed=2), "y") is None  # two samples a group
 
 
 def test_auroc_of_two_classes():
@@ -99,7 +109,10 @@ def test_any_metric_is_compared_by_its_values_in_the_same_draws():
 def test_the_level_of_resampled_differences_by_hand():
     a = np.array([0.5, *[0.6] * 97, *[0.2] * 2])  # 99 draws, two on the other side of 0.4
     assert resampled_difference(a, np.full(100, 0.4)).p == pytest.approx(2 * 3 / 100)
-    assert resampled_difference(a, np.full(100, 0.1)).p == pytest.approx(2 * 1 / 100)
+    beyond = np.array([0.5, *np.linspace(0.2, 0.8, 99)])
+    assert resampled_difference(beyond, np.full(100, 0.1)).p == pytest.approx(2 * 1 / 100)  # normal: .023
+    far = stats.norm.sf(0.4 / np.std(beyond[1:] * 0.5, ddof=1)) * 2
+    assert resampled_difference(beyond * 0.5 + 0.25, np.full(100, 0.1)).p == pytest.approx(far)
     assert resampled_difference(np.full(100, 0.4), a).p == pytest.approx(2 * 3 / 100)
     assert resampled_difference(a, a) == (0, 0, 0, 1)
     undefined = np.where(np.arange(100) % 2, math.nan, a)

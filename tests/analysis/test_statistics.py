@@ -98,6 +98,20 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+    assert holm([0.01, 0.04], tests=6) == pytest.approx([0.06, 0.2])
+
+
+@pytest.mark.parametrize("models", [3, 8])
+def test_the_best_against_the_rest_keeps_its_level(models):
+    """Of equal models the best is chosen by the same numbers: only as one of all pairs is it a fair test."""
+    rng = np.random.default_rng(0)
+    false = 0
+    for _ in range(400):
+        scores_of = rng.normal(size=(25, models))
+        best = scores_of.mean(0).argmax()
+        p = [stats.ttest_rel(scores_of[:, best], scores_of[:, j]).pvalue for j in range(models) if j != best]
+        false += min(holm(p, math.comb(models, 2))) < 0.05
+    assert false <= 20 + 3 * math.sqrt(400 * 0.05 * 0.95)
 
 
 def test_ranks_and_the_critical_difference_of_demsar():

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from crossfade.analysis.confusion import METRICS
 from crossfade.analysis.intervals import paired_difference
-from crossfade.analysis.statistics import Compared, delong
+from crossfade.analysis.statistics import Compared, delong, mcnemar
 
 RESAMPLES = 2000
 
@@ -21,12 +22,14 @@ def compare_tables(
     metric: str,
     multiclass: bool,
     resamples: tuple[pd.DataFrame | None, pd.DataFrame | None] = (None, None),
+    draws: int = RESAMPLES,
 ) -> Compared | None:
     """metric(a) − metric(b) over the samples whose truth is known; None where no paired test of this metric is at hand.
 
     Metrics of a confusion matrix and means over samples (a column "<target>.<metric>" of the table) by bootstrap and
     permutation over groups; AUROC of two classes by DeLong's test; any other (mean average precision, F1 of several
     labels, an alarm's AUROC) from both models' values in the same bootstrap draws, a run's table "resamples_<target>".
+    `draws` of bootstrap and permutation: the p-value is at least 1/(1 + draws).
     Raises ValueError where the tables do not hold the same samples, groups or draws.
     """
     if list(a["id"]) != list(b["id"]):
@@ -38,11 +41,12 @@ def compare_tables(
         return resampled_difference(drawn_a[metric].to_numpy(float), drawn_b[metric].to_numpy(float))
     column = f"{target}.{metric}"
     if multiclass and metric in METRICS:
-        return _confusions(a, b, target, metric)
+        return _confusions(a, b, target, metric, draws)
     if multiclass and metric == "auroc":
         return _auroc(a, b, target)
     if column in a and column in b:
-        return mean_difference(a[column].to_numpy(float), b[column].to_numpy(float), a["group"].astype(str).to_numpy())
+        groups = a["group"].astype(str).to_numpy()
+        return mean_difference(a[column].to_numpy(float), b[column].to_numpy(float), groups, resamples=draws)
     return None
 
 
@@ -54,8 +58,9 @@ def resampled_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> C
 
         p = min(1, 2·(1 + min(#{Δ* ≤ 0}, #{Δ* ≥ 0}))/(1 + R))
 
-    Draws in which either is NaN do not count; all of it is NaN where that leaves fewer than half. Raises ValueError
-    where R differs.
+    Where no draw lies on the other side, it is that of a normal difference with the draws' deviation if that is less:
+    one of several tests must be able to pass them all. Draws in which either is NaN do not count; all of it is NaN
+    where that leaves fewer than half. Raises ValueError where R differs.
     """
     if len(a) != len(b):
         raise ValueError(f"the two were resampled differently, {len(a) - 1} and {len(b) - 1} times")
@@ -65,10 +70,26 @@ def resampled_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> C
         return Compared(float(a[0] - b[0]), math.nan, math.nan, math.nan)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     fewer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return Compared(float(a[0] - b[0]), float(low), float(high), min(1.0, 2 * (1 + fewer) / (1 + len(drawn))))
+    value, p = float(a[0] - b[0]), min(1.0, 2 * (1 + fewer) / (1 + len(drawn)))
+    if fewer == 0 and (sd := float(drawn.std(ddof=1))) > 0:
+        p = min(p, float(2 * stats.norm.sf(abs(value) / sd)))
+    return Compared(value, float(low), float(high), p)
 
 
-def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str) -> Compared:
+def only_one_right(a: pd.DataFrame, b: pd.DataFrame, target: str) -> tuple[int, int, float] | None:
+    """Samples that only a, and only b, has right, and McNemar's p-value of their balance.
+
+    None where a group has several samples: the test takes each for a trial of its own.
+    """
+    if a["group"].nunique() < len(a):
+        return None
+    known = a[f"{target}.truth"].notna()
+    truth = a.loc[known, f"{target}.truth"].astype(str)
+    of_a, of_b = ((t.loc[known, f"{target}.predicted"].astype(str) == truth).to_numpy() for t in (a, b))
+    return int((of_a & ~of_b).sum()), int((~of_a & of_b).sum()), mcnemar(of_a, of_b)
+
+
+def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str, draws: int) -> Compared:
     known = a[f"{target}.truth"].notna()
     classes = sorted(a.loc[known, f"{target}.truth"].astype(str).unique())
     number = {name: i for i, name in enumerate(classes)}
@@ -79,7 +100,7 @@ def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str) -> C
 
     groups = a.loc[known, "group"].astype(str).to_numpy()
     truth, of_a, of_b = coded(a, "truth"), coded(a, "predicted"), coded(b, "predicted")
-    return Compared(*paired_difference(truth, of_a, of_b, groups, len(classes), metric, resamples=RESAMPLES))
+    return Compared(*paired_difference(truth, of_a, of_b, groups, len(classes), metric, resamples=draws))
 
 
 def _auroc(a: pd.DataFrame, b: pd.DataFrame, target: str) -> Compared | None:

@@ -26,17 +26,19 @@ class Row:
     interval: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def results_table(rows: Sequence[Row], metrics: Sequence[str], main: str, title: str, better: str = "max") -> Table:
+def results_table(
+    rows: Sequence[Row], metrics: Sequence[str], main: str, title: str, better: str = "max", over: str = "test groups"
+) -> Table:
     """Rows in the order given; the main metric first, with its interval; the best single modality marked.
 
-    `better`: "max" or "min", of the main metric. Metrics for which a terminal is too narrow stand below each
-    other.
+    `better`: "max" or "min", of the main metric; `over`: what the intervals are over. Metrics for which a terminal is
+    too narrow stand below each other.
     """
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("", no_wrap=True)
     best = best_single(rows, main, better)
     notes = ["* best single modality"] * (best is not None)
-    notes += ["[95 % interval over test groups]"] * any(main in row.interval for row in rows)
+    notes += [f"[95 % interval over {over}]"] * any(main in row.interval for row in rows)
     table.caption, table.caption_justify = escape("; ".join(notes)), "left"
     order = ordered(metrics, main)
     widths = _widths(rows, order, main)

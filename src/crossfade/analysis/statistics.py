@@ -79,13 +79,15 @@ def corrected_t(differences: Sequence[float], test_share: float, level: float = 
     return Compared(mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / sd, len(d) - 1)))
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: Sequence[float], tests: int | None = None) -> list[float]:
     """p-values of several tests, adjusted so that any false alarm among them keeps the level (Holm 1979, step-down).
 
-    p̃_(i) = max over j ≤ i of min(1, (n − j + 1)·p_(j)).
+    p̃_(i) = max over j ≤ i of min(1, (n − j + 1)·p_(j)). `tests` is n where these were chosen from more, by the same
+    data: those not given can only stand further back, so that the level holds.
     """
     order = np.argsort(p, kind="stable")
-    scaled = np.asarray(p, dtype=np.float64)[order] * np.arange(len(order), 0, -1)
+    many = len(order) if tests is None else tests
+    scaled = np.asarray(p, dtype=np.float64)[order] * np.arange(many, many - len(order), -1)
     adjusted = np.empty(len(order))
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted.tolist()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from crossfade.audit.hidden import hidden_tensors
 from crossfade.audit.subject import MODALITIES, WIDTH, Subject, small_model
+from crossfade.fusion.base import Fused
 from crossfade.fusion.elementwise import Weighted
 
 CLOSE = 1e-4
@@ -19,6 +20,27 @@ CLOSE = 1e-4
 
 class NotApplicable(Exception):
     """The property says nothing of this subject; the reason."""
+
+
+def contract(s: Subject) -> str:
+    """The strategy returns Fused(tokens (B, G, L, D), mask (B, G, L) bool, weight (B, G)), L its `length`."""
+    if lacking := [name for name in ("length", "mixing") if not hasattr(s.model.fusion, name)]:
+        return f"has no {' and no '.join(lacking)}: make it a subclass of crossfade.fusion.base.Fusion"
+    with torch.no_grad():
+        tokens, mask = s.model.embed(s.inputs, s.presence)
+        out = s.model.fusion(tokens, mask)
+    if not isinstance(out, Fused):
+        return f"returns {type(out).__name__}, not Fused: see crossfade.fusion.base.one_branch"
+    samples, branches, length, width = len(tokens), out.tokens.shape[1], s.model.fusion.length, tokens.shape[-1]
+    wanted = {
+        "tokens": (samples, branches, length, width),
+        "mask": (samples, branches, length),
+        "weight": (samples, branches),
+    }
+    for name, shape in wanted.items():
+        if tuple(getattr(out, name).shape) != shape:
+            return f"{name} has the shape {tuple(getattr(out, name).shape)}, not {shape} (B, G, length, width)"
+    return "" if out.mask.dtype == torch.bool else f"mask is {out.mask.dtype}, not bool"
 
 
 def independent_samples(s: Subject) -> str:
@@ -70,7 +92,7 @@ def order_of_modalities(s: Subject) -> str:
 
 
 def gradients(s: Subject) -> str:
-    """A gradient reaches every registered parameter that is trained, and every modality."""
+    """A gradient reaches every registered parameter that is trained, and every modality, also beside all others."""
     model = copy.deepcopy(s.model).train()
     inputs = {m: x.clone().requires_grad_() if x.is_floating_point() else x for m, x in s.inputs.items()}
     out = model(inputs, s.presence)
@@ -84,7 +106,8 @@ def gradients(s: Subject) -> str:
         # a softmax cannot see a constant that is added to every key
         if p.requires_grad and (p.grad is None or not p.grad.any()) and not name.endswith("key.bias")
     ]
-    unread = [m for m, x in inputs.items() if x.is_floating_point() and (x.grad is None or not x.grad.any())]
+    rows = s.presence.any(1) if s.make is None else s.presence.all(1)  # trained: α may be 1 on another
+    unread = [m for m, x in inputs.items() if x.is_floating_point() and (x.grad is None or not x.grad[rows].any())]
     if s.make is None:  # trained: a ReLU may be dead, an embedding's word not in these samples
         dead = [name for name in dead if dict(model.named_parameters())[name].grad is None]
     if dead:
@@ -209,7 +232,9 @@ def _differing(a: dict[str, Tensor], b: dict[str, Tensor], most: float) -> str:
     return ""
 
 
+CONTRACT = "contract"
 CHECKS: dict[str, Callable[[Subject], str]] = {
+    CONTRACT: contract,
     "samples are independent": independent_samples,
     "absent means absent": absent_is_absent,
     "masked tokens are not read": absent_tokens_are_not_read,

@@ -23,10 +23,15 @@ def _holds(value: Any) -> str:
     if isinstance(value, Tensor):
         return "a tensor"
     if isinstance(value, nn.Module):
-        return ""  # a registered one is not among the attributes
+        return "a module"  # a registered one is not among the attributes
+    count = _count(value)
+    return f"a {type(value).__name__} of {count} tensors or modules" if count else ""
+
+
+def _count(value: Any) -> int:
+    """Tensors and modules in lists, tuples, sets and mappings, however deep."""
+    if isinstance(value, Tensor | nn.Module):
+        return 1
     if isinstance(value, Mapping):
         value = list(value.values())
-    if isinstance(value, list | tuple | set):
-        inside = [x for x in value if isinstance(x, Tensor | nn.Module)]
-        return f"a {type(value).__name__} of {len(inside)} tensors or modules" if inside else ""
-    return ""
+    return sum(map(_count, value)) if isinstance(value, list | tuple | set) else 0

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crossfade.audit.checks import CHECKS, NotApplicable
+from crossfade.audit.checks import CHECKS, CONTRACT, NotApplicable
 from crossfade.audit.subject import Subject
 
 
@@ -25,7 +25,13 @@ class Finding:
 
 
 def audit(subject: Subject, checks: Iterable[str] = tuple(CHECKS)) -> list[Finding]:
-    """The properties of a subject. A check that raises has failed: the model could not do what was asked of it."""
+    """The properties of a subject. A check that raises has failed: the model could not do what was asked of it.
+
+    Where it breaks the contract of a fusion, nothing else can be asked of it.
+    """
+    checks = list(checks)
+    if CONTRACT in checks and (first := _finding(CONTRACT, subject)).verdict == "FAIL":
+        return [first, *(Finding(name, "–", "it breaks the contract") for name in checks if name != CONTRACT)]
     return [_finding(name, subject) for name in checks]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.allowed import find_class
+from crossfade.audit.find import where
 from crossfade.core.transformer import Transformer
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
-from crossfade.errors import UserError
+from crossfade.errors import UserError, did_you_mean
 from crossfade.fusion.base import Fusion
 from crossfade.model import FusionModel
 from crossfade.registry import read_option
@@ -49,25 +49,16 @@ class Subject:
             return self.model(given, self.presence if presence is None else presence)
 
 
-def of_option(option: str) -> Subject:
-    """A strategy of conf/fusion, with the fields of its YAML; references to the run's α are left out."""
+def of_option(option: str, given: Mapping[str, Any] | None = None) -> Subject:
+    """A strategy of conf/fusion, with the fields of its YAML, or those given; the run's α is left out."""
     part = read_option("fusion", option)
     fields = {k: None if str(v).startswith("${") else v for k, v in part.items() if k != "_target_"}
-    return of_class(option, find_class(part["_target_"]), fields)
-
-
-def of_path(path: str, fields: dict[str, Any]) -> Subject:
-    """A class of the user's own, by its dotted path. Raises UserError where there is none, or it is no strategy."""
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: cannot be imported ({error}). Give package.module.Class of a fusion.") from error
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    if unknown := [key for key in given or {} if key not in fields]:
+        has = f"It has {', '.join(fields)}." if fields else "It has none."
         raise UserError(
-            f"{path}: is no class of a torch.nn.Module, but {found!r}. Give package.module.Class of a fusion."
+            *(f"{key}: fusion={option} has no such field.{did_you_mean(key, fields)} {has}" for key in unknown)
         )
-    return of_class(name, found, fields)
+    return of_class(option, find_class(part["_target_"]), fields | dict(given or {}))
 
 
 def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any]) -> Subject:
@@ -75,14 +66,14 @@ def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any]) -> Su
 
     def make_strategy(modalities: tuple[str, ...], width: int, tokens: int) -> Fusion:
         try:
-            made = strategy(modalities=modalities, width=width, tokens=tokens, **fields)
-        except TypeError as error:
+            return strategy(modalities=modalities, width=width, tokens=tokens, **fields)  # type: ignore[return-value]
+        except UserError:
+            raise
+        except Exception as error:  # of the audited code, whatever it is
             raise UserError(
-                f"{name}: cannot be made ({error}). A strategy takes modalities, width and tokens; further arguments "
-                "are given as key=value."
+                f"{name}: cannot be made ({type(error).__name__}: {error}{where(error)}). A strategy takes modalities, "
+                "width and tokens; further arguments are given as key=value."
             ) from error
-        assert isinstance(made, nn.Module)
-        return made  # type: ignore[return-value]
 
     def make(seed: int) -> FusionModel:
         return small_model(make_strategy, MODALITIES, tokens=3, seed=seed)

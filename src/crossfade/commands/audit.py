@@ -1,8 +1,9 @@
-"""`crossfade audit [STRATEGY | package.module.Class | run=FOLDER] [key=value …]`."""
+"""`crossfade audit [STRATEGY | package.module.Class | FILE.py:Class | run=FOLDER] [key=value …]`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,9 +15,9 @@ from crossfade.registry import groups
 
 HELP = {
     "run": "a trained run, audited on its own test samples",
-    "key": "arguments of a class of your own: rank=4",
+    "key": "fields of a strategy, arguments of a class of your own: rank=4",
 }
-FIRST = "[STRATEGY | package.module.Class] "
+FIRST = "[STRATEGY | package.module.Class | FILE.py:Class] "
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -27,22 +28,45 @@ def main(arguments: Sequence[str]) -> None:
         )
         show_usage("audit", text, {}, {"run": "FOLDER", "key": "value"}, HELP, FIRST)
         return
-    names = [a for a in arguments if "=" not in a]
-    fields = {key: yaml.safe_load(value) for key, _, value in (a.partition("=") for a in arguments if "=" in a)}
-    run = fields.pop("run", None)
-    _check(names, fields, run)
+    names = [a for a in arguments if "=" not in a or Path(a).is_dir()]
+    given = _fields([a for a in arguments if a not in names])
+    run = given.pop("run", None)
+    if run is None and len(names) == 1 and names[0] not in groups()["fusion"] and Path(names[0]).is_dir():
+        run = names.pop()
+    _check(names, given, run)
 
+    from crossfade.audit.find import find_strategy
     from crossfade.audit.report import audit, show
-    from crossfade.audit.subject import of_option, of_path, of_run
+    from crossfade.audit.subject import of_class, of_option, of_run
 
     if run is not None:
         subjects = [of_run(run_folder(str(run)))]
-    elif names:
-        subjects = [of_path(names[0], fields) if "." in names[0] else of_option(names[0])]
-    else:
+    elif not names:
         subjects = [of_option(option) for option in groups()["fusion"]]
+    elif "." in names[0]:
+        found = find_strategy(names[0])
+        subjects = [of_class(found.__name__, found, given)]
+    else:
+        subjects = [of_option(names[0], given)]
     if not show({subject.name: audit(subject) for subject in subjects}):
         raise Failure("The audit found faults: see above.")
+
+
+def _fields(arguments: Sequence[str]) -> dict[str, Any]:
+    """The values of key=value, read as YAML."""
+    given: dict[str, Any] = {}
+    problems = []
+    for argument in arguments:
+        key, _, text = argument.partition("=")
+        if not text or key in given:
+            problems.append(f"{argument}: give {key} once, with a value.")
+        try:
+            given[key] = text if key == "run" else yaml.safe_load(text)
+        except yaml.YAMLError:
+            problems.append(f"{argument}: the value is not readable as YAML.")
+    if problems:
+        raise UserError(*problems)
+    return given
 
 
 def _check(names: list[str], fields: dict[str, Any], run: Any) -> None:
@@ -57,10 +81,9 @@ def _check(names: list[str], fields: dict[str, Any], run: Any) -> None:
         if "." not in name and name not in known:
             problems.append(
                 f"{name}: no such strategy.{did_you_mean(name, known)} There are {', '.join(known)}; a class of your "
-                "own is given as package.module.Class."
+                "own is given as package.module.Class or FILE.py:Class."
             )
-    if fields and not any("." in name for name in names):
-        given = ", ".join(fields)
-        problems.append(f"{given}: arguments go with a class of your own, package.module.Class.")
+    if fields and not names:
+        problems.append(f"{', '.join(fields)}: arguments go with one strategy, or a class of your own.")
     if problems:
         raise UserError(*problems)

@@ -17,6 +17,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.evaluate import reopen_data, reopen_model
 from crossfade.model import FusionModel
+from crossfade.report.calibration import calibration_sections
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
 from crossfade.report.robustness import robustness_sections
@@ -27,7 +28,7 @@ from crossfade.run_figures import draw_run
 from crossfade.runs import RunFolder, write_text
 
 CAPTIONS = {
-    "comparison": "Fused, single modalities, chance; 95 % intervals over test groups",
+    "comparison": "Fused, single modalities, chance; 95 % intervals",
     "confusion": "Counts; colour: share of the true class",
     "reliability": "Accuracy against confidence: on the diagonal it is calibrated",
     "certainty": "Left: the error among the surest; right: conformal sets of each presence pattern",
@@ -106,8 +107,8 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
 
 
 def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
-    """What the analyses on request have to show, each where it was made."""
-    return [*robustness_sections(folder, model)]
+    """What analyses beside the targets' figures have to show, those on request where they were made."""
+    return [*calibration_sections(folder, list(model.targets)), *robustness_sections(folder, model)]
 
 
 def _target(
@@ -126,7 +127,7 @@ def _target(
         ],
         "note": f"* best single modality. {spoken_metric(main)}: "
         + ("more is better" if better == "max" else "less is better")
-        + "; in brackets the 95 % interval over test groups.",
+        + f"; in brackets the 95 % interval over {summary.get('over', 'test groups')}.",
         "figures": [(CAPTIONS[key.partition(" ")[0]], inline(path, path.stem)) for key, path in own.items()],
         "examples": [],
         "shares": ((summary.get("shapley") or {}).get(name) or {}).get("of", ""),
