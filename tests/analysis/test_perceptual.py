@@ -156,7 +156,9 @@ def test_each_modality_is_encoded_once_and_the_model_stays_as_it_was(prepared, m
     model, data = prepared
     calls, encode = [], type(model).encode
     before = score(model, data, "test").metrics
-    monkeypatch.setattr(type(model), "encode", lambda self, name, *rest: calls.append(name) or encode(self, name, *rest))
+    monkeypatch.setattr(
+        type(model), "encode", lambda self, name, *rest: calls.append(name) or encode(self, name, *rest)
+    )
     perceive(model, data, permutations=3)
     assert len(calls) == 3 * len(list(data.loader("test")))
     assert score(model, data, "test").metrics == pytest.approx(before, nan_ok=True)

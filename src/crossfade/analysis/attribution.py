@@ -6,14 +6,11 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from crossfade.batch import Batch
 from crossfade.encoders.base import Encoder
-from crossfade.errors import UserError
 from crossfade.model import FusionModel
 from crossfade.targets.base import Target
 
@@ -49,9 +46,10 @@ def integrated_gradients(
     (n, F). Missing entries stay missing. Point clouds stay as they are, and have none: no cloud lies between nothing
     and a cloud. `kinds` names the kind of each modality. Gauss-Legendre quadrature, by captum.
 
-    Raises UserError where captum is not installed.
     """
-    gradients = _captum()
+    # an extra, and half a second: the command says so before anything else where it is not installed
+    from captum.attr import IntegratedGradients
+
     path = _Path(model, kinds, target)
     with torch.no_grad():
         prediction = path.prediction(batch.inputs, batch.presence)
@@ -63,10 +61,10 @@ def integrated_gradients(
         ends = path.points(batch.inputs, batch.presence), path.baselines(batch.inputs)
         value, baseline = (path(*points, *rest) for points in ends)
     places = [torch.zeros_like(end) for end in ends[0]]
-    gap, taken = torch.zeros_like(value), torch.zeros(len(value), dtype=torch.int64)
-    rows = torch.arange(len(value))
+    gap, taken = torch.zeros_like(value), torch.zeros_like(chosen)
+    rows = torch.arange(len(value), device=value.device)
     while len(rows):
-        found = gradients(path).attribute(
+        found = IntegratedGradients(path).attribute(
             tuple(end[rows] for end in ends[0]),
             tuple(end[rows] for end in ends[1]),
             additional_forward_args=tuple(part[rows] for part in rest),
@@ -87,17 +85,6 @@ def integrated_gradients(
         name: x.sum(-1) if path.entrances[name] is not None else x for name, x in zip(path.names, places, strict=True)
     }
     return Attributed(names, value, baseline, gap, taken, summed)
-
-
-def _captum() -> Any:
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise UserError(
-            "method=integrated_gradients needs captum, which is not installed. Install it: "
-            'pip install -e ".[explain]"; or take method=rollout.'
-        ) from error
-    return IntegratedGradients
 
 
 class _Path(nn.Module):
@@ -149,7 +136,7 @@ class _Path(nn.Module):
                 nothing = torch.full_like(x, self.model.encoders[name].fitted["pad"])  # type: ignore[index, arg-type]
             elif self.kinds[name] == "table":
                 nothing = torch.full_like(x, float("nan"))
-            found.append(self._at_entrance(name, nothing, torch.ones(len(x), dtype=torch.bool)))
+            found.append(self._at_entrance(name, nothing, torch.ones(len(x), dtype=torch.bool, device=x.device)))
         return tuple(found)
 
     def _at_entrance(self, name: str, x: Tensor, here: Tensor) -> Tensor:

@@ -65,9 +65,10 @@ def _of_core(model: FusionModel, batch: Batch, lacking: dict[str, str]) -> Tenso
         return None
     fused = model.fusion(*model.embed(batch.inputs, batch.presence))
     _, branches, length, _ = fused.tokens.shape
+    if branches > 1:
+        lacking["core"] = f"{type(model.fusion).__name__} gives it each modality alone"
+    elif length == 1:
+        lacking["core"] = f"one token comes out of {type(model.fusion).__name__}: nothing to choose from"
     if branches > 1 or length == 1:
-        lacking["core"] = f"one fused token a branch: {type(model.fusion).__name__} leaves nothing to choose from"
-        if length > 1:
-            lacking["core"] = f"{type(model.fusion).__name__} decides by branch, each with a core of its own"
         return None
     return rollout(model.core.attention(fused.tokens[:, 0], fused.mask[:, 0]))[:, 0, 1:]

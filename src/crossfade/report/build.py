@@ -19,6 +19,7 @@ from crossfade.evaluate import reopen_data, reopen_model
 from crossfade.model import FusionModel
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
+from crossfade.report.looks import looks
 from crossfade.report.robustness import robustness_sections
 from crossfade.report.section import Section
 from crossfade.report.vector import inline
@@ -107,7 +108,7 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
 
 def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
     """What the analyses on request have to show, each where it was made."""
-    return [*robustness_sections(folder, model)]
+    return [*robustness_sections(folder, model), *looks(folder, data)]
 
 
 def _target(
