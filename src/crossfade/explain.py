@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 from torch import Tensor
 
+from crossfade.allowed import find_class
 from crossfade.analysis.attribution import integrated_gradients
 from crossfade.analysis.places import COLUMNS, places_of
 from crossfade.analysis.results_table import short_change
@@ -20,9 +21,9 @@ from crossfade.batch import Batch
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.errors import UserError, did_you_mean
 from crossfade.evaluate import device_of, reopen_data, reopen_model
-from crossfade.explained import Explained, explanation_folder, file_name
+from crossfade.explained import Explained, explanation_folder, file_name, not_installed
 from crossfade.model import FusionModel
-from crossfade.registry import groups
+from crossfade.registry import groups, read_option
 from crossfade.report.looks import sample_piece, shapley_of
 from crossfade.runs import RunFolder
 from crossfade.runs.files import write_text
@@ -31,6 +32,7 @@ from crossfade.targets import target_class
 from crossfade.targets.base import Target
 
 console = Console()
+AVERAGED = 512  # training samples
 
 
 def explain(
@@ -42,9 +44,11 @@ def explain(
 ) -> Explained:
     """Explain the first samples of the test split, or those of these ids, and write explain/<target>_<method>/.
 
-    Raises UserError for a run that is not finished, an id that it has not, or a target of which no number is there to
-    explain.
+    Raises UserError for a run that is not finished, an id that it has not, a target of which no number is there to
+    explain, or a package that is not installed.
     """
+    if problems := not_installed(method):
+        raise UserError(*problems)
     run = RunFolder.open(path)
     fitted = run.fitted()  # says of a cross-validation that its folds are the runs
     if not run.is_finished():
@@ -85,7 +89,8 @@ def _target(used: Sequence[str], specs: dict[str, TargetSpec], asked: str | None
         return served[0]
     if asked in served:
         return asked
-    kinds = ", ".join(kind for kind in groups()["target"] if _has_number(target_class(TargetSpec(kind=kind))))
+    parts = {kind: find_class(read_option("target", kind)["_target_"]) for kind in groups()["target"]}
+    kinds = ", ".join(kind for kind, part in parts.items() if _has_number(part))
     what = "; ".join(f"{name} is of kind {specs[name].kind}" for name in ([asked] if asked else used))
     raise UserError(
         f"{f'target={asked}: ' if asked else ''}{what}, which says no one number of a sample that gradients could "
@@ -120,19 +125,18 @@ def _described(model: FusionModel, data: DataModule, name: str, rows: list[int],
     assert isinstance(target, Target)
     prediction = target.prediction(model(batch.inputs, batch.presence)[name].detach())
     table = target.columns(prediction.cpu().numpy(), data.samples.truth[name][rows].numpy())
+    columns = {of: [c for c in map(str, table) if c.startswith(f"{name}.{of}")] for of in ("truth", "predicted")}
     ids = [str(data.frame.ids[row]) for row in rows]
     return [
-        {"id": one, "file": file_name(one)}
-        | {of: _words([row[c] for c in table if str(c).startswith(f"{name}.{of}")]) for of in ("truth", "predicted")}
+        {"id": one, "file": file_name(one)} | {of: _words([row[c] for c in named]) for of, named in columns.items()}
         for one, (_, row) in zip(ids, table.iterrows(), strict=True)
     ]
 
 
 def _words(cells: Sequence[Any]) -> str:
-    told = [
-        f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells if cell is not None and cell == cell
-    ]
-    return ", ".join(told[:4]) + (" …" if len(told) > 4 else "")
+    known = [cell for cell in cells if cell is not None and cell == cell]
+    told = [f"{cell:.4g}" if isinstance(cell, float | np.floating) else str(cell) for cell in known[:4]]
+    return ", ".join(told) + (" …" if len(known) > 4 else "")
 
 
 def _places(
@@ -143,7 +147,7 @@ def _places(
     if method == "rollout":
         rolled = attention_rollout(model, batch)
         return rolled.places, rolled.lacking, rolled.core
-    found = integrated_gradients(model, kinds, name, batch)
+    found = integrated_gradients(model, kinds, name, batch, _average(data, kinds))
     numbers = zip(found.names, found.value, found.baseline, found.gap, found.steps, strict=True)
     for sample, (what, value, baseline, gap, steps) in zip(described, numbers, strict=True):
         sample |= {
@@ -155,6 +159,17 @@ def _places(
         }
     lacking = {m: "no cloud of points lies between nothing and a cloud" for m, k in kinds.items() if k == "points"}
     return found.places, lacking, None
+
+
+def _average(data: DataModule, kinds: Mapping[str, str]) -> dict[str, Tensor]:
+    """The mean image and the mean series of the training split's first samples that have one; a missing entry is 0."""
+    rows = data.split["train"][:AVERAGED].tolist()
+    found = {}
+    for name in (name for name, kind in kinds.items() if kind in ("image", "series")):
+        batch = data.samples[rows]
+        own = batch.inputs[name][batch.presence[:, list(batch.inputs).index(name)]]
+        found[name] = own.nanmean(0).nan_to_num(0.0)
+    return found
 
 
 def _table(

@@ -1,8 +1,9 @@
-"""What `crossfade explain` leaves in a run's folder: explain/<target>_<method>.json, and a folder with a CSV a sample."""
+"""What `crossfade explain` leaves in a run's folder: explain/<target>_<method>.json, and beside it a CSV a sample."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METHODS = {"integrated_gradients": "integrated gradients", "rollout": "attention rollout"}
+
+
+def not_installed(method: str) -> list[str]:
+    """No problem, or that a package is not there which the method needs."""
+    if method != "integrated_gradients" or importlib.util.find_spec("captum") is not None:
+        return []
+    return [
+        "method=integrated_gradients needs captum, which is not installed. Install it: "
+        'pip install -e ".[explain]"; or take method=rollout.'
+    ]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -35,19 +36,25 @@ class Attributed:
 
 
 def integrated_gradients(
-    model: FusionModel, kinds: Mapping[str, str], target: str, batch: Batch, steps: int = STEPS, most: int = MOST
+    model: FusionModel,
+    kinds: Mapping[str, str],
+    target: str,
+    batch: Batch,
+    average: Mapping[str, Tensor] | None = None,
+    steps: int = STEPS,
+    most: int = MOST,
 ) -> Attributed:
     """IG_i = (x_i − x′_i)·∫₀¹ ∂f(x′ + a(x − x′))/∂x_i da: Sundararajan, Taly & Yan 2017, arXiv:1703.01365, eq. 1.
 
     f is the entry of the prediction that the target's `explained` names, the same along the whole path. The path runs
     through all modalities at once, where each becomes numbers: of text at the word embeddings, from padding; of a
-    table at its columns' tokens, from missing; of anything else at the encoder's input, from 0 (the training split's
-    mean, the middle of its range, silence). Of text and tables the attributions are summed over the width, (n, L) and
-    (n, F). Missing entries stay missing. Point clouds stay as they are, and have none: no cloud lies between nothing
-    and a cloud. `kinds` names the kind of each modality. Gauss-Legendre quadrature, by captum.
-
+    table at its columns' tokens, from missing; of anything else at the encoder's input, from its `average` (…) over
+    samples, or where none is given from 0, which of audio is silence. Of text and tables the attributions are summed
+    over the width, (n, L) and (n, F). Missing entries stay missing. Point clouds stay as they are, and have none: no
+    cloud lies between nothing and a cloud. `kinds` names the kind of each modality. Gauss-Legendre quadrature, by
+    captum.
     """
-    # an extra, and half a second: the command says so before anything else where it is not installed
+    # an extra, which may not be there: `explained.not_installed`
     from captum.attr import IntegratedGradients
 
     path = _Path(model, kinds, target)
@@ -58,7 +65,7 @@ def integrated_gradients(
     chosen, names = explained
     rest = (*(batch.inputs[name] for name in path.model.modalities), batch.presence, chosen)
     with torch.no_grad():
-        ends = path.points(batch.inputs, batch.presence), path.baselines(batch.inputs)
+        ends = path.points(batch.inputs, batch.presence), path.baselines(batch.inputs, average or {})
         value, baseline = (path(*points, *rest) for points in ends)
     places = [torch.zeros_like(end) for end in ends[0]]
     gap, taken = torch.zeros_like(value), torch.zeros_like(chosen)
@@ -126,12 +133,12 @@ class _Path(nn.Module):
                 found.append(self._at_entrance(name, inputs[name], presence[:, column]))
         return tuple(found)
 
-    def baselines(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    def baselines(self, inputs: Mapping[str, Tensor], average: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """What stands there of an input that says nothing."""
         found = []
         for name in self.names:
             x = inputs[name]
-            nothing = torch.zeros_like(x)
+            nothing = average[name].to(x).expand_as(x) if name in average else torch.zeros_like(x)
             if self.kinds[name] == "text":
                 nothing = torch.full_like(x, self.model.encoders[name].fitted["pad"])  # type: ignore[index, arg-type]
             elif self.kinds[name] == "table":

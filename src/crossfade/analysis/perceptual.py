@@ -80,7 +80,7 @@ def perceive(
     device: torch.device | None = None,
     permutations: int = PERMUTATIONS,
 ) -> dict[str, tuple[Perceived, np.ndarray]]:
-    """By target what `Perceived` holds, and the places in the split of its samples; targets without such a score left out.
+    """By target what `Perceived` holds, and its samples' places in the split; of targets that have such a score.
 
     One modality after the other goes to other samples, among those that have it: who has what stays. Each modality is
     encoded once; a permutation costs one pass of fusion, core and heads. Gat, Schwartz & Schwing 2021,

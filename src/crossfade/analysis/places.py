@@ -29,7 +29,8 @@ def places_of(spec: ModalitySpec, fitted: Mapping[str, Any], raw: Any, values: n
     elif kind == "text":
         rows = _pieces(fitted, str(raw), values)
     elif kind == "table":
-        rows = [{"row": f, "name": c["name"], "value": v} for f, (c, v) in enumerate(zip(fitted["columns"], values))]
+        names = [column["name"] for column in fitted["columns"]]
+        rows = [{"row": f, "name": names[f], "value": value} for f, value in enumerate(values)]
     else:
         rows = _steps(spec, int(fitted["length"]), values)
     return pd.DataFrame([{"modality": spec.name, "kind": kind, **row} for row in rows], columns=COLUMNS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 
 from crossfade.commands.arguments import choice, given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
-from crossfade.explained import METHODS
+from crossfade.explained import METHODS, not_installed
 
 REQUIRED = {"run": "logs/runs/…"}
 OPTIONAL = {"samples": "8", "ids": "", "target": "", "method": "integrated_gradients"}
@@ -29,11 +28,7 @@ def main(arguments: Sequence[str]) -> None:
         return
     given = read_arguments("explain", arguments, REQUIRED, OPTIONAL)
     problems = choice("method", given["method"], list(METHODS))
-    if given["method"] == "integrated_gradients" and importlib.util.find_spec("captum") is None:
-        problems.append(
-            "method=integrated_gradients needs captum, which is not installed. Install it: "
-            'pip install -e ".[explain]"; or take method=rollout.'
-        )
+    problems += not_installed(given["method"])
     samples = int(given["samples"]) if given["samples"].isdigit() else 0
     if not 1 <= samples <= MOST:
         problems.append(f"samples={given['samples']}: must be a whole number from 1 to {MOST}.")

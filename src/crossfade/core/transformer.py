@@ -43,7 +43,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def attention(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Each block's attention, the mean of its heads, (B, T, 1 + L, 1 + L); CLS comes first, and is what heads read."""
+        """Each block's attention, the mean of its heads, (B, T, 1 + L, 1 + L); the first token is CLS."""
         return attention_of(self.blocks, *self._with_cls(tokens, mask))
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Representation:

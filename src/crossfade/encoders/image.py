@@ -106,8 +106,8 @@ class TimmEncoder(Encoder):
 
     def attention(self, x: Tensor) -> Attention | None:
         """Of ViT-like models, whose blocks all attend over all patches; others (convolutions, windows) have none."""
-        blocks = getattr(self.body, "blocks", ())
-        parts = [getattr(block, "attn", None) for block in blocks]
+        blocks: Any = getattr(self.body, "blocks", ())
+        parts: list[Any] = [getattr(block, "attn", None) for block in blocks]
         if not parts or self.grid is not None or not all(hasattr(part, "fused_attn") for part in parts):
             return None
         seen: list[Tensor] = []

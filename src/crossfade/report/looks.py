@@ -48,13 +48,16 @@ def looks(folder: RunFolder, data: DataModule) -> list[Section]:
 def note(explained: Explained) -> str:
     """What the colours mean, and where there are none."""
     if explained.method == "rollout":
-        said = "Red: places that the encoder's output is made of, as far as attention tells; the same for every target."
+        said = (
+            "What the encoder's output is made of, as far as attention tells: red more than an even share, blue less, "
+            "the deepest twice as much or nothing. It is the same for every target."
+        )
     else:
         said = (
-            "Red adds to the number that is explained, blue takes from it, beginning with inputs that say nothing; "
-            "beside each modality the sum over its places."
+            "Red adds to the number that is explained, blue takes from it, beginning with the training split's mean "
+            "images and series, no words and no entries; beside each modality the sum over its places. Each modality "
+            "has a scale of its own."
         )
-    said += " Each modality has a scale of its own."
     lacking = "; ".join(f"{name}: {why}" for name, why in explained.lacking.items())
     return said + (f" Not shown: {lacking}." if lacking else "")
 
@@ -79,7 +82,9 @@ def sample_piece(
             notes.append(f"Shapley {short_change(own[name])}")
         inputs.append(
             Markup("<div><b>{}{}</b>{}</div>").format(
-                name, f" ({', '.join(notes)})" if notes else "", heat(transform.spec, raw.get(name), rows)
+                name,
+                f" ({', '.join(notes)})" if notes else "",
+                heat(transform.spec, raw.get(name), rows, explained.method == "rollout"),
             )
         )
     core = table[table["modality"] == "core"]
@@ -106,6 +111,6 @@ def _heading(sample: Mapping[str, Any]) -> Markup:
     )
     if sample.get("value") is None:
         return said
-    return said + Markup(" &nbsp; explained: {} = {}, of inputs that say nothing {}").format(
-        sample["explained"], short(sample["value"]), short(sample["baseline"])
+    return said + Markup(" &nbsp; explained: {}, {} → {}").format(
+        sample["explained"], short(sample["baseline"]), short(sample["value"])
     )

@@ -48,10 +48,10 @@ def picture(image: np.ndarray, limits: Any) -> Image.Image:
 
 
 def embedded(image: Image.Image, width: int = SIDE) -> Markup:
-    """An <img> of that width which holds the picture itself, its longer side at most `SIDE`."""
+    """An <img> of that width which holds the picture itself, its longer side no longer than that."""
     longest = max(image.size)
-    if longest > SIDE:
-        image = image.resize([max(1, round(side * SIDE / longest)) for side in image.size])
+    if longest > width:
+        image = image.resize([max(1, round(side * width / longest)) for side in image.size])
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
