@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import flow
-from crossfade import experiment
+import laws
 from crossfade.analysis.perceptual import Perceived, perceive
 from crossfade.build import build_model
-from crossfade.config import compose
 from crossfade.evaluate import build_data, score
-from crossfade.runs import RunFolder
-from crossfade.seeding import seeded
-
-
-@functools.cache
-def trained(law, fusion, steps=250):
-    """A model of the benchmark, and its data: two bits in little noise, 900 test samples."""
-    data = build_data(
-        compose("task=synthetic", "data.source.samples=3000", "data.split=[0.6,0.1,0.3]", f"data.source.law={law}")
-    )
-    data.prepare()
-    model = build_model(compose("task=synthetic", "width=32", f"fusion={fusion}"), data.fitted).train()
-    train = data.samples[data.split["train"].tolist()]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    with seeded(0, "fit"):
-        for _ in range(steps):
-            rows = torch.randint(0, len(train), (64,))
-            inputs = {name: x[rows] for name, x in train.inputs.items()}
-            loss = model.targets["label"].loss(model(inputs, train.presence[rows])["label"], train.truth["label"][rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return model.eval(), data
 
 
 def of(law, fusion):
-    perceived, places = perceive(*trained(law, fusion))["label"]
+    perceived, places = perceive(*laws.trained(law, fusion))["label"]
     assert perceived.whole.mean() > 0.99  # the law is learned, so that what follows is about the law
     return perceived.table([str(i) for i in places]).set_index("modality")
 
@@ -162,13 +136,3 @@ def test_each_modality_is_encoded_once_and_the_model_stays_as_it_was(prepared, m
     perceive(model, data, permutations=3)
     assert len(calls) == 3 * len(list(data.loader("test")))
     assert score(model, data, "test").metrics == pytest.approx(before, nan_ok=True)
-
-
-def test_a_run_writes_it_and_its_summary_keeps_it(tmp_path):
-    experiment.run(flow.config(flow.data_set(tmp_path), "patterns=true", "trainer.epochs=1"), tmp_path / "run")
-    folder = RunFolder(tmp_path / "run")
-    for name, of_ in (("outcome", "accuracy"), ("size", "negative mae")):
-        table, kept = folder.table(f"perceptual_{name}"), folder.summary()["perceptual"][name]
-        assert table["modality"].tolist() == ["labs", "note", "scan"]
-        assert kept["of"] == of_
-        assert kept["values"]["scan"]["value"] == pytest.approx(table["value"][2])

@@ -128,7 +128,7 @@ def _strips(rows: pd.DataFrame, reach: float | None) -> Markup:
         strip = Image.fromarray(colour.round().astype(np.uint8)[None]).resize((SIDE, HIGH // 2), Image.Resampling.BOX)
         name = names[int(channel)]
         label = Markup(' <span class="faint">{}</span>').format(name) if isinstance(name, str) and name else ""
-        strips.append(Markup("<div>{}{}</div>").format(embedded(strip, WIDE), label))
+        strips.append(Markup('<div style="display:flex;gap:6px">{}{}</div>').format(embedded(strip, WIDE), label))
     more = values.shape[1] - len(most)
     note = Markup('<div class="faint">and {} with less</div>').format(more) if more > 0 else ""
     return Markup("").join(strips) + note

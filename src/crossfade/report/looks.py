@@ -80,13 +80,9 @@ def sample_piece(
             notes.append(short_change(float(rows["value"].sum())))
         if name in own:
             notes.append(f"Shapley {short_change(own[name])}")
-        inputs.append(
-            Markup("<div><b>{}{}</b>{}</div>").format(
-                name,
-                f" ({', '.join(notes)})" if notes else "",
-                heat(transform.spec, raw.get(name), rows, explained.method == "rollout"),
-            )
-        )
+        told = f" ({', '.join(notes)})" if notes else ""
+        what = heat(transform.spec, raw.get(name), rows, share=explained.method == "rollout")
+        inputs.append(Markup("<div><b>{}{}</b>{}</div>").format(name, told, what))
     core = table[table["modality"] == "core"]
     if len(core):
         parts = " · ".join(f"{row['name']} {short(row['value'])}" for _, row in core.iterrows())
