@@ -17,7 +17,8 @@ from crossfade.runs import RunFolder
 from crossfade.seeding import derived
 from crossfade.targets.base import Target
 
-PERMUTATIONS = 10
+PERMUTATIONS, FEWEST = 10, 3
+TOKENS = 2**18  # fused in all permutations of one modality at most, so that a grid of tokens does not take long
 RESAMPLES = 2000  # of groups and permutations, for the intervals
 
 
@@ -78,16 +79,17 @@ def perceive(
     data: DataModule,
     split: str = "test",
     device: torch.device | None = None,
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
 ) -> dict[str, tuple[Perceived, np.ndarray]]:
     """By target what `Perceived` holds, and its samples' places in the split; of targets that have such a score.
 
     One modality after the other goes to other samples, among those that have it: who has what stays. Each modality is
-    encoded once; a permutation costs one pass of fusion, core and heads. Gat, Schwartz & Schwing 2021,
-    arXiv:2110.14375, section 3; there the score is accuracy.
+    encoded once; a permutation costs one pass of fusion, core and heads. There are ten by themselves, fewer where the
+    tokens are many. Gat, Schwartz & Schwing 2021, arXiv:2110.14375, section 3; there the score is accuracy.
     """
     device = device or torch.device("cpu")
     tokens, mask = embedded_split(model, data, split, device)
+    turns = permutations or max(FEWEST, min(PERMUTATIONS, TOKENS // mask.numel()))
     rows = np.flatnonzero(mask[:, :, 0].any(1).cpu().numpy())
     wanted = {name: target for name, target in model.targets.items() if name in data.targets}
     truth = {name: data.samples.truth[name][torch.from_numpy(data.split[split])][rows] for name in wanted}
@@ -97,36 +99,35 @@ def perceive(
     for column in range(len(model.modalities)):
         here = torch.from_numpy(np.flatnonzero(mask[:, column, 0].cpu().numpy())).to(device)
         own = tokens[here, column]
-        turns = []
-        for _ in range(permutations):
+        corrects = []
+        for _ in range(turns):
             tokens[here, column] = own[torch.from_numpy(rng.permutation(len(here))).to(device)]
-            turns.append(_corrects(model, tokens, mask, rows, wanted, truth))
+            corrects.append(_corrects(model, tokens, mask, rows, wanted, truth))
         tokens[here, column] = own
         for name, of_modality in permuted.items():
-            of_modality.append([turn[name] for turn in turns])
+            of_modality.append([correct[name] for correct in corrects])
     model.cpu()
     found = {}
     for name, each in whole.items():
-        target = wanted[name]
-        assert isinstance(target, Target)
-        known = target.known(truth[name])
-        right = torch.stack([torch.stack(turns) for turns in permuted[name]]).double().numpy()
-        nothing = _correct(target, target.chance(truth[name]), truth[name])
-        assert nothing is not None
-        kept = ~(np.isnan(right).any((0, 1)) | np.isnan(each.numpy()) | np.isnan(nothing.numpy()))
-        best = 0.0 if target.direction(target.main) == "min" else 1.0
-        found[name] = (
-            Perceived(
-                model.modalities,
-                target.correct_is,
-                best,
-                each.double().numpy()[kept],
-                right[:, :, kept],
-                nothing.double().numpy()[kept],
-            ),
-            rows[known.numpy()][kept],
-        )
-    return {name: one for name, one in found.items() if len(one[1])}
+        of_target = torch.stack([torch.stack(corrects) for corrects in permuted[name]])
+        perceived, kept = _perceived(wanted[name], model.modalities, truth[name], each, of_target)
+        if len(kept):
+            found[name] = (perceived, rows[kept])
+    return found
+
+
+def _perceived(
+    target: torch.nn.Module, modalities: tuple[str, ...], truth: Tensor, whole: Tensor, permuted: Tensor
+) -> tuple[Perceived, np.ndarray]:
+    """What there is of one target, and which of the samples it is of: those that count whatever is permuted."""
+    assert isinstance(target, Target)
+    nothing = _correct(target, target.chance(truth), truth)
+    assert nothing is not None
+    kept = ~(permuted.isnan().any(0).any(0) | whole.isnan() | nothing.isnan())
+    best = 0.0 if target.direction(target.main) == "min" else 1.0
+    known = torch.nonzero(target.known(truth))[:, 0]
+    numbers = (x[..., kept].double().numpy() for x in (whole, permuted, nothing))
+    return Perceived(modalities, target.correct_is, best, *numbers), known[kept].numpy()
 
 
 def _corrects(
