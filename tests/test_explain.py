@@ -75,6 +75,7 @@ def test_the_page_shows_what_was_explained_and_stays_small(run):
     explain(run.path, samples=3)
     explain(run.path, samples=2, method="rollout")
     html = write_report(run, run.path / "report.html").read_text(encoding="utf-8")
+    assert "Perceptual score: outcome" in html
     assert "Where it looks: outcome, integrated gradients" in html
     assert "Where it looks: outcome, attention rollout" in html
     assert len(html) < 2**20

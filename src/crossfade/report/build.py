@@ -20,6 +20,7 @@ from crossfade.model import FusionModel
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
 from crossfade.report.looks import looks
+from crossfade.report.perceived import perceived
 from crossfade.report.robustness import robustness_sections
 from crossfade.report.section import Section
 from crossfade.report.vector import inline
@@ -108,7 +109,7 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
 
 def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
     """What the analyses on request have to show, each where it was made."""
-    return [*robustness_sections(folder, model), *looks(folder, data)]
+    return [*perceived(folder, list(model.targets)), *robustness_sections(folder, model), *looks(folder, data)]
 
 
 def _target(
