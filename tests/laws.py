@@ -15,7 +15,7 @@ from crossfade.seeding import seeded
 
 
 @functools.cache
-def trained(law: str, fusion: str, steps: int = 250) -> tuple[FusionModel, DataModule]:
+def trained(law: str, fusion: str, steps: int = 150) -> tuple[FusionModel, DataModule]:
     """Two bits in little noise, linear encoders, no core; 900 test samples."""
     law_of = f"data.source.law={law}"
     data = build_data(compose("task=synthetic", "data.source.samples=3000", "data.split=[0.6,0.1,0.3]", law_of))

@@ -141,12 +141,16 @@ def _words(cells: Sequence[Any]) -> str:
 
 def _places(
     model: FusionModel, data: DataModule, name: str, batch: Batch, method: str, described: list[dict[str, Any]]
-) -> tuple[dict[str, Tensor], dict[str, str], Tensor | None]:
-    """By modality the values (n, …), why others have none, and of rollout the core's; adds to what is described."""
+) -> tuple[dict[str, Tensor], dict[str, str], dict[str, Tensor]]:
+    """By modality the values (n, …), why others have none, and of rollout those of the core's tokens, by their names.
+
+    Adds to what is described.
+    """
     kinds = {modality: transform.spec.kind for modality, transform in data.transforms.items()}
     if method == "rollout":
         rolled = attention_rollout(model, batch)
-        return rolled.places, rolled.lacking, rolled.core
+        core = {} if rolled.core is None else dict(zip(rolled.tokens, rolled.core.unbind(1), strict=True))
+        return rolled.places, rolled.lacking, core
     found = integrated_gradients(model, kinds, name, batch, _average(data, kinds))
     numbers = zip(found.names, found.value, found.baseline, found.gap, found.steps, strict=True)
     for sample, (what, value, baseline, gap, steps) in zip(described, numbers, strict=True):
@@ -158,17 +162,17 @@ def _places(
             "steps": int(steps),
         }
     lacking = {m: "no cloud of points lies between nothing and a cloud" for m, k in kinds.items() if k == "points"}
-    return found.places, lacking, None
+    return found.places, lacking, {}
 
 
 def _average(data: DataModule, kinds: Mapping[str, str]) -> dict[str, Tensor]:
     """The mean image and the mean series of the training split's first samples that have one; a missing entry is 0."""
-    rows = data.split["train"][:AVERAGED].tolist()
+    batch = data.samples[data.split["train"][:AVERAGED].tolist()]
     found = {}
-    for name in (name for name, kind in kinds.items() if kind in ("image", "series")):
-        batch = data.samples[rows]
-        own = batch.inputs[name][batch.presence[:, list(batch.inputs).index(name)]]
-        found[name] = own.nanmean(0).nan_to_num(0.0)
+    for column, name in enumerate(sorted(kinds)):
+        own = batch.inputs[name][batch.presence[:, column]]
+        if kinds[name] in ("image", "series") and len(own):
+            found[name] = own.nanmean(0).nan_to_num(0.0)
     return found
 
 
@@ -179,7 +183,7 @@ def _table(
     raw: dict[str, Any],
     places: dict[str, Tensor],
     i: int,
-    core: Tensor | None,
+    core: dict[str, Tensor],
 ) -> pd.DataFrame:
     """The values of all places of the i-th sample, of the modalities that it has, and of the core's tokens."""
     parts = []
@@ -191,23 +195,14 @@ def _table(
             side = math.isqrt(len(values))
             values = values.reshape(side, side)
         parts.append(places_of(transform.spec, fitted["modalities"][name], raw[name], values))
-    if core is not None:
-        shares = core[i].double().cpu().numpy()
-        names = _token_names(sorted(data.transforms), len(shares))
-        rows = [
-            {"modality": "core", "kind": "core", "row": j, "name": names[j], "value": v} for j, v in enumerate(shares)
-        ]
+    rows = [
+        {"modality": "core", "kind": "core", "row": j, "name": name, "value": float(shares[i])}
+        for j, (name, shares) in enumerate(core.items())
+    ]
+    if rows:
         parts.append(pd.DataFrame(rows, columns=COLUMNS))
     filled = [part.dropna(axis=1, how="all") for part in parts]
     return pd.concat(filled, ignore_index=True).reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
-
-
-def _token_names(modalities: Sequence[str], length: int) -> list[str]:
-    """Fused tokens that are the modalities' own, one after the other, have their names; others are numbered."""
-    each, rest = divmod(length, len(modalities))
-    if rest or not each or len(modalities) == 1:
-        return [f"token {j}" for j in range(length)]
-    return [m if each == 1 else f"{m} {k}" for m in modalities for k in range(each)]
 
 
 def _show(explained: Explained, tables: dict[str, pd.DataFrame], shares: pd.DataFrame | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfade.runs import RunFolder
-from crossfade.runs.files import read_json, write_json, write_text
+from crossfade.runs.files import read_csv, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,10 +45,8 @@ class Explained:
 
     def values(self, sample: Mapping[str, Any]) -> pd.DataFrame:
         """The values of one sample's places (`analysis.places`)."""
-        import pandas as pd
-
         text = {"modality": str, "kind": str, "name": str}
-        table = pd.read_csv(self.folder / f"{sample['file']}.csv", dtype=text, keep_default_na=False, na_values=[""])
+        table = read_csv(self.folder / f"{sample['file']}.csv", dtype=text, keep_default_na=False, na_values=[""])
         return table.assign(name=table["name"].fillna(""))
 
     def write(self, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -128,6 +128,7 @@ def test_where_there_is_attention_each_sample_has_shares_and_elsewhere_a_reason(
     assert (rolled.core >= 0).all()
     assert (rolled.core[~presence] == 0).all()  # three fused tokens, one a modality
     assert (rolled.core[presence] > 0).all()
+    assert rolled.tokens == list(modalities)
 
 
 @pytest.mark.parametrize(
@@ -161,3 +162,12 @@ def test_the_core_s_share_is_that_of_a_hand_made_product():
     for layer in layers.swapaxes(0, 1):
         wanted = (0.5 * layer + 0.5 * np.eye(4)) @ wanted
     np.testing.assert_allclose(attention_rollout(model, batch).core.numpy(), wanted[:, 0, 1:], atol=1e-6)
+
+
+def test_tokens_that_are_no_modality_s_own_are_numbered():
+    """Three positions of three modalities, fused position by position, and handed on one after the other."""
+    modalities = ("camera", "note", "table")
+    tokens = {name: attention_rollout(tiny.model(modalities, fusion=name, tokens=3), batch_of(modalities)).tokens
+              for name in ("mean", "early")}  # fmt: skip
+    assert tokens["mean"] == ["token 0", "token 1", "token 2"]
+    assert tokens["early"] == [f"{name} {k}" for name in modalities for k in range(3)]

@@ -28,11 +28,15 @@ def rollout(layers: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RolledOut:
-    """By modality the share of each place (n, L), and where there is none, why; `core` (n, L): of each fused token."""
+    """By modality the share of each place (n, L), and where there is none, why; `core` (n, L): of each fused token.
+
+    `tokens` names the fused tokens: by modality where a strategy hands on each modality's own, else by number.
+    """
 
     places: dict[str, Tensor]
     lacking: dict[str, str]
     core: Tensor | None
+    tokens: list[str]
 
 
 @torch.no_grad()
@@ -55,20 +59,25 @@ def attention_rollout(model: FusionModel, batch: Batch) -> RolledOut:
             continue
         shares = (found.share.unsqueeze(1) @ rollout(found.layers)).squeeze(1)
         places[name] = shares[:, found.prefix :]
-    return RolledOut(places, lacking, _of_core(model, batch, lacking))
+    return RolledOut(places, lacking, *_of_core(model, batch, lacking))
 
 
-def _of_core(model: FusionModel, batch: Batch, lacking: dict[str, str]) -> Tensor | None:
+def _of_core(model: FusionModel, batch: Batch, lacking: dict[str, str]) -> tuple[Tensor | None, list[str]]:
     """What CLS is made of, of each fused token; None, and why, where the core does not attend over several."""
     if not isinstance(model.core, Transformer):
         lacking["core"] = f"no attention in {type(model.core).__name__}"
-        return None
-    fused = model.fusion(*model.embed(batch.inputs, batch.presence))
+        return None, []
+    embedded = model.embed(batch.inputs, batch.presence)
+    fused = model.fusion(*embedded)
     _, branches, length, _ = fused.tokens.shape
     if branches > 1:
         lacking["core"] = f"{type(model.fusion).__name__} gives it each modality alone"
     elif length == 1:
         lacking["core"] = f"one token comes out of {type(model.fusion).__name__}: nothing to choose from"
     if branches > 1 or length == 1:
-        return None
-    return rollout(model.core.attention(fused.tokens[:, 0], fused.mask[:, 0]))[:, 0, 1:]
+        return None, []
+    each = embedded[0].shape[2]
+    names = [f"token {i}" for i in range(length)]
+    if length == len(model.modalities) * each:
+        names = [m if each == 1 else f"{m} {k}" for m in model.modalities for k in range(each)]
+    return rollout(model.core.attention(fused.tokens[:, 0], fused.mask[:, 0]))[:, 0, 1:], names

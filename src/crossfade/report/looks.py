@@ -16,6 +16,7 @@ from crossfade.report.heat import heat
 from crossfade.report.section import Section
 from crossfade.runs import RunFolder
 
+TOKENS = 16  # fused tokens whose shares are written out; of more, a grid's, they stand in the CSV
 LARGEST = 400_000  # bytes that all explanations of a page may have, so that it stays below 1 MB
 
 
@@ -84,7 +85,7 @@ def sample_piece(
         what = heat(transform.spec, raw.get(name), rows, share=explained.method == "rollout")
         inputs.append(Markup("<div><b>{}{}</b>{}</div>").format(name, told, what))
     core = table[table["modality"] == "core"]
-    if len(core):
+    if 0 < len(core) <= TOKENS:
         parts = " · ".join(f"{row['name']} {short(row['value'])}" for _, row in core.iterrows())
         inputs.append(Markup("<div><b>fused tokens in the core</b>{}</div>").format(parts))
     return Markup('<div class="example">{}<div class="inputs">{}</div></div>').format(
