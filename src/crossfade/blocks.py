@@ -5,6 +5,8 @@ Attention runs over the tokens of one sample, never over the batch. Plain functi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -28,12 +30,20 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
-        if self.rotary:
-            q, k = rotate(q), rotate(k)
+        q, k, v = self._heads(x)
         rate = self.dropout if self.training else 0.0
         y = attend(q, k, v, mask[:, None, None, :], rate)
         return self.out(y.transpose(-2, -3).flatten(-2))
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
+        return (rotate(q), rotate(k), v) if self.rotary else (q, k, v)
+
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """softmax(QKᵀ/√d + mask), the mean of the heads, (B, L, L): for those who want to see it."""
+        q, k, _ = self._heads(x)
+        score = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        return score.masked_fill(~mask[:, None, None, :], float("-inf")).softmax(-1).mean(1)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None, rate: Rate = 0.0) -> Tensor:
@@ -118,3 +128,13 @@ class Block(nn.Module):
             return x + dropout(self.mlp(self.norm2(x)), self.dropout, self.training)
         x = self.norm1(x + dropout(self.attention(x, mask), self.dropout, self.training))
         return self.norm2(x + dropout(self.mlp(x), self.dropout, self.training))
+
+
+def attention_of(blocks: Iterable[nn.Module], x: Tensor, mask: Tensor) -> Tensor:
+    """Each block's attention as the tokens (B, L, D) pass through them, (B, T, L, L)."""
+    seen = []
+    for block in blocks:
+        assert isinstance(block, Block)
+        seen.append(block.attention.weights(block.norm1(x) if block.pre else x, mask))
+        x = block(x, mask)
+    return torch.stack(seen, 1)

@@ -14,6 +14,7 @@ from typing import Any
 
 from crossfade.analysis.absence import score_patterns, summary_of, write_absence
 from crossfade.analysis.certainty import write_certainty
+from crossfade.analysis.perceptual import write_perceptual
 from crossfade.analysis.shapley import write_shares
 from crossfade.build import check_encoders
 from crossfade.config import RunConfig, effective
@@ -143,6 +144,7 @@ def _scored(config: RunConfig, folder: RunFolder, data: DataModule, seconds: flo
         write_absence(folder, found)
         summary["absence"] = summary_of(found)
         summary["shapley"] = write_shares(folder, found, scored.ids, scored.groups)
+        summary["perceptual"] = write_perceptual(folder, model, data, scored.groups, device_of(config))
         summary["certainty"] = write_certainty(folder, model, data, found, device_of(config))
     return summary
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flow
+import laws
 from crossfade import experiment
-from crossfade.analysis.absence import scored_patterns
-from crossfade.analysis.shapley import interactions, shapley_values
+from crossfade.analysis.absence import score_patterns, scored_patterns
+from crossfade.analysis.shapley import interactions, shapley_values, shares_of
 from crossfade.runs import RunFolder
 
 
@@ -54,6 +55,22 @@ def test_games_whose_values_and_interactions_are_known():
     np.testing.assert_allclose(interactions(*both), pair, atol=1e-12)
     np.testing.assert_allclose(interactions(*either), -pair, atol=1e-12)
     np.testing.assert_allclose(interactions(*alone), 0 * pair, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("law", "fusion", "wanted", "together"),
+    [
+        ("xor", "product", [0.25, 0.25], 0.5),
+        ("unique", "concat", [0.5, 0.0], 0.0),
+        ("copy", "concat", [0.25, 0.25], -0.5),
+    ],
+)
+def test_of_a_learned_law_the_values_are_known(law, fusion, wanted, together):
+    """All knowledge is worth 1/2: of xor each bit has half of it and both are synergy; of unique the first has all;
+    of copy each has half, and both are redundancy."""
+    shares = shares_of(score_patterns(*laws.trained(law, fusion))["label"])
+    assert shares.mean() == pytest.approx(wanted, abs=0.03)
+    assert np.nanmean(shares.interactions[0, 1]) == pytest.approx(together, abs=0.04)
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +115,12 @@ def test_of_a_number_the_worth_is_the_negative_error_and_the_figure_is_drawn(run
     np.testing.assert_allclose(each[["labs", "note", "scan"]].sum(axis=1), gained, atol=1e-5)
     for name in ("outcome", "size"):
         assert (run.figures / f"shapley_{name}.png").stat().st_size > 5000
+
+
+def test_the_perceptual_scores_stand_beside_them(run):
+    for name, of in (("outcome", "accuracy"), ("size", "negative mae")):
+        table, kept = run.table(f"perceptual_{name}"), run.summary()["perceptual"][name]
+        assert table["modality"].tolist() == ["labs", "note", "scan"]
+        assert kept["of"] == of
+        assert kept["values"]["scan"]["value"] == pytest.approx(table["value"][2])
+        assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()

@@ -94,15 +94,13 @@ def score_patterns(
     The embedded split is held in memory: N·M·K·D numbers.
     """
     device = device or torch.device("cpu")
-    model = model.to(device).eval()
-    embedded = [model.embed(b.inputs, b.presence) for b in (batch.to(device) for batch in data.loader(split))]
-    tokens, mask = (torch.cat(parts) for parts in zip(*embedded, strict=True))
+    tokens, mask = embedded_split(model, data, split, device)
     presence = mask[:, :, 0]
     patterns = scored_patterns(len(model.modalities))
     rows = [np.flatnonzero((presence.cpu().numpy() & pattern).any(1)) for pattern in patterns]
     wanted = {name: _Gathered(model, name, data, split) for name in model.targets if name in data.targets}
     for pattern, kept in zip(patterns, rows, strict=True):
-        outputs = _outputs(model, tokens, mask, torch.from_numpy(pattern).to(device), kept)
+        outputs = decided(model, tokens, mask, torch.from_numpy(pattern).to(device), kept)
         model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
         for name, gathered in wanted.items():
             gathered.take(outputs[name], kept)
@@ -111,7 +109,17 @@ def score_patterns(
     return {name: gathered.scores(model.modalities, patterns, rows, data.seed) for name, gathered in wanted.items()}
 
 
-def _outputs(model: FusionModel, tokens: Tensor, mask: Tensor, pattern: Tensor, rows: np.ndarray) -> dict[str, Tensor]:
+@torch.no_grad()
+def embedded_split(model: FusionModel, data: DataModule, split: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What fusion sees of a whole split, tokens (N, M, K, D) and mask (N, M, K), the model left on the device."""
+    model = model.to(device).eval()
+    parts = [model.embed(b.inputs, b.presence) for b in (batch.to(device) for batch in data.loader(split))]
+    tokens, mask = (torch.cat(part) for part in zip(*parts, strict=True))
+    return tokens, mask
+
+
+@torch.no_grad()
+def decided(model: FusionModel, tokens: Tensor, mask: Tensor, pattern: Tensor, rows: np.ndarray) -> dict[str, Tensor]:
     """Outputs of the samples `rows` with the modalities of one pattern, {target: (n, …)}, on the CPU."""
     _, modalities, length, _ = tokens.shape
     parts: dict[str, list[Tensor]] = {name: [] for name in model.targets}

@@ -56,6 +56,7 @@ def _query(line: str, commands: Sequence[str]) -> None:
             "compare": ["metric"],
             "audit": ["run"],
             "stress": ["run", "severities", "corruptions", "modalities", "attacks", "epsilons", "samples", "split"],
+            "explain": ["run", "samples", "ids", "target", "method"],
         }
         keys = known.get(words[1], [])
         found = [f"{key}=" for key in keys]

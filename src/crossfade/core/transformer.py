@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block, sinusoids
+from crossfade.blocks import Block, attention_of, sinusoids
 from crossfade.core.base import Representation
 
 
@@ -42,12 +42,20 @@ class Transformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
 
+    def attention(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Each block's attention, the mean of its heads, (B, T, 1 + L, 1 + L); the first token is CLS."""
+        return attention_of(self.blocks, *self._with_cls(tokens, mask))
+
     def forward(self, tokens: Tensor, mask: Tensor) -> Representation:
-        if self.position is not None:
-            tokens = tokens + self.position.to(tokens.dtype)
-        x = torch.cat([self.cls.to(tokens.dtype).expand(tokens.shape[0], 1, -1), tokens], 1)
-        seen = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
+        x, seen = self._with_cls(tokens, mask)
         for block in self.blocks:
             x = block(x, seen)
         x = self.norm(x)
         return Representation(x[:, 0], x[:, 1:], mask)
+
+    def _with_cls(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[CLS; z] + positions, and what attention sees."""
+        if self.position is not None:
+            tokens = tokens + self.position.to(tokens.dtype)
+        x = torch.cat([self.cls.to(tokens.dtype).expand(tokens.shape[0], 1, -1), tokens], 1)
+        return x, torch.cat([torch.ones_like(mask[:, :1]), mask], 1)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from crossfade.specs import ModalitySpec
+
+
+class Attention(NamedTuple):
+    """layers (B, T, N, N): each layer's attention, the mean of its heads, a token's row summing to 1.
+
+    share (B, N): how much of what comes out is made of each of the last layer's tokens, summing to 1. The first
+    `prefix` tokens stand for no place of the input.
+    """
+
+    layers: Tensor
+    share: Tensor
+    prefix: int = 0
 
 
 class Encoder(nn.Module):
@@ -47,6 +59,18 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
+
+    @property
+    def entrance(self) -> nn.Module | None:
+        """The submodule at whose output an input of ids or codes becomes numbers; None: the input itself is numbers."""
+        return None
+
+    def attention(self, x: Tensor) -> Attention | None:
+        """Who looks at whom in evaluation mode; None: its tokens stand for no places, or do not attend to each other.
+
+        With `pool: none` the share is even, although what follows may weigh the tokens.
+        """
+        return None
 
     def load_given_weights(self) -> None:
         """Fetch the weights that the config names, if any. Not called when a run folder is reopened."""

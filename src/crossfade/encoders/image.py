@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pixel_unshuffle
 
 from crossfade import hub
-from crossfade.encoders.base import Encoder
+from crossfade.encoders.base import Attention, Encoder
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec
 
@@ -103,6 +103,29 @@ class TimmEncoder(Encoder):
             width: Any = self.body.num_features
             return _channels_first(features, width).flatten(2).transpose(1, 2)
         return features[:, getattr(self.body, "num_prefix_tokens", 0) :]
+
+    def attention(self, x: Tensor) -> Attention | None:
+        """Of ViT-like models, whose blocks all attend over all patches; others (convolutions, windows) have none."""
+        blocks: Any = getattr(self.body, "blocks", ())
+        parts: list[Any] = [getattr(block, "attn", None) for block in blocks]
+        if not parts or self.grid is not None or not all(hasattr(part, "fused_attn") for part in parts):
+            return None
+        seen: list[Tensor] = []
+        handles, fused = [], [part.fused_attn for part in parts]
+        for part in parts:
+            part.fused_attn = False  # the fused kernel keeps no weights
+            handles.append(part.attn_drop.register_forward_hook(lambda _module, _input, out: seen.append(out)))
+        patches = self._tokens(x).shape[1]
+        for part, handle, before in zip(parts, handles, fused, strict=True):
+            part.fused_attn = before
+            handle.remove()
+        prefix = int(getattr(self.body, "num_prefix_tokens", 0))
+        whole = (len(x), prefix + patches, prefix + patches)
+        if len(seen) != len(parts) or any((len(a), *a.shape[2:]) != whole for a in seen):
+            return None
+        share = torch.zeros(whole[:2], device=x.device)
+        share[:, prefix:] = 1 / patches
+        return Attention(torch.stack([a.mean(1) for a in seen], 1), share, prefix)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         tokens = self._tokens(x)

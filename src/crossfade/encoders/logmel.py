@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block
-from crossfade.encoders.base import Encoder
+from crossfade.blocks import Block, attention_of
+from crossfade.encoders.base import Attention, Encoder
 from crossfade.encoders.spectrogram import LogMel, rate_of
 from crossfade.specs import ModalitySpec
 
@@ -47,10 +47,19 @@ class LogMelEncoder(Encoder):
         self.blocks = nn.ModuleList([Block(hidden, heads, dropout=dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(hidden)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def attention(self, x: Tensor) -> Attention:
+        tokens = self._patches(x)
+        everything = torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)
+        return Attention(attention_of(self.blocks, tokens, everything), everything / everything.shape[1])
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """A token per P frames, with its position."""
         frames = self.spectrogram.scaled(nn.functional.pad(x, (0, self.samples - x.shape[-1]))).transpose(1, 2)
         tokens = frames.unflatten(1, (-1, self.patch)).flatten(2)
-        tokens = self.project(tokens) + self.position
+        return self.project(tokens) + self.position
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self._patches(x)
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)
         for block in self.blocks:
             tokens = block(tokens, mask)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block
-from crossfade.encoders.base import Encoder
+from crossfade.blocks import Block, attention_of
+from crossfade.encoders.base import Attention, Encoder
 from crossfade.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
@@ -42,14 +42,22 @@ class PatchEncoder(Encoder):
         self.blocks = nn.ModuleList([Block(hidden, heads, dropout=dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(hidden)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def attention(self, x: Tensor) -> Attention:
+        tokens, attend = self._patches(x)
+        return Attention(attention_of(self.blocks, tokens, attend), attend / attend.sum(1, keepdim=True))
+
+    def _patches(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A token a patch, and which of them attention sees."""
         x = nn.functional.pad(x, (0, 0, 0, -self.length % self.patch), value=float("nan"))
         seen = ~x.isnan()
         values = torch.cat([x.nan_to_num(0.0), seen.to(x.dtype)], -1)
         tokens = self.project(values.unflatten(1, (-1, self.patch)).flatten(2)) + self.position
         mask = seen.unflatten(1, (-1, self.patch)).flatten(2).any(-1)
         # a softmax over no token at all is NaN: the first patch stays when nothing was observed
-        attend = torch.cat([mask[:, :1] | ~mask.any(1, keepdim=True), mask[:, 1:]], 1)
+        return tokens, torch.cat([mask[:, :1] | ~mask.any(1, keepdim=True), mask[:, 1:]], 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        tokens, attend = self._patches(x)
         for block in self.blocks:
             tokens = block(tokens, attend)
         tokens = self.norm(tokens)

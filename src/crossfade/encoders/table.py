@@ -35,6 +35,7 @@ class TableEncoder(Encoder):
     ) -> None:
         super().__init__(spec, fitted, frozen)
         self.width, self.pool = hidden, pool
+        self.tokens = nn.Identity()  # one token per column passes here
         cardinality: list[int] = fitted["cardinality"]
         self.numbers = [f for f, c in enumerate(cardinality) if c == 0]
         self.categories = [f for f, c in enumerate(cardinality) if c > 0]
@@ -53,6 +54,10 @@ class TableEncoder(Encoder):
                 nn.Linear(2 * hidden, hidden),
             )  # fmt: skip
 
+    @property
+    def entrance(self) -> nn.Module:
+        return self.tokens
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         absent = x.isnan()
         x = x.nan_to_num(0.0)
@@ -65,6 +70,7 @@ class TableEncoder(Encoder):
             parts.append(self.embedding(x[:, self.categories].long() + self.offsets))
         tokens = torch.cat(parts, 1)[:, [order.index(f) for f in range(len(order))]]
         tokens = torch.where(absent.unsqueeze(-1), self.missing.to(tokens.dtype), tokens)
+        tokens = self.tokens(tokens)
         if self.pool == "mean":
             tokens = self.mlp(tokens.flatten(1)).unsqueeze(1)
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossfade import hub
-from crossfade.encoders.base import Encoder
+from crossfade.encoders.base import Attention, Encoder
 from crossfade.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
@@ -91,10 +91,29 @@ class TextEncoder(Encoder):
             )
         hub.check_complete(report, self.model, "encoder.text.model")
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def entrance(self) -> nn.Module:
+        """The word embeddings, before positions are added."""
+        return self.body.get_input_embeddings()
+
+    def attention(self, x: Tensor) -> Attention:
+        mask = self._mask(x)
+        given = self.body.config._attn_implementation
+        self.body.set_attn_implementation("eager")  # the quicker ones keep no weights
+        out = self.body(input_ids=x, attention_mask=mask.long(), output_attentions=True)
+        self.body.set_attn_implementation(given)
+        share = mask / mask.sum(1, keepdim=True)
+        if self.pool == "cls":
+            share = torch.zeros_like(share).index_fill(1, torch.zeros(1, dtype=torch.int64, device=x.device), 1.0)
+        return Attention(torch.stack([layer.mean(1) for layer in out.attentions], 1), share)
+
+    def _mask(self, x: Tensor) -> Tensor:
         mask = x != self.pad
         # the first token (CLS) always counts: a softmax over no token at all is NaN
-        mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)
+        return torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mask = self._mask(x)
         tokens = self.body(input_ids=x, attention_mask=mask.long()).last_hidden_state
         if self.pool == "none":
             return tokens, mask

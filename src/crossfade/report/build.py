@@ -20,6 +20,8 @@ from crossfade.model import FusionModel
 from crossfade.report.calibration import calibration_sections
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
+from crossfade.report.looks import looks
+from crossfade.report.perceived import perceived
 from crossfade.report.robustness import robustness_sections
 from crossfade.report.section import Section
 from crossfade.report.vector import inline
@@ -108,7 +110,13 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
 
 def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
     """What analyses beside the targets' figures have to show, those on request where they were made."""
-    return [*calibration_sections(folder, list(model.targets)), *robustness_sections(folder, model)]
+    targets = list(model.targets)
+    return [
+        *calibration_sections(folder, targets),
+        *perceived(folder, targets),
+        *robustness_sections(folder, model),
+        *looks(folder, data),
+    ]
 
 
 def _target(

@@ -33,6 +33,10 @@ def shown(spec: ModalitySpec, value: Any) -> Markup:
 
 
 def _picture(image: np.ndarray, limits: Any) -> Markup:
+    return embedded(picture(image, limits))
+
+
+def picture(image: np.ndarray, limits: Any) -> Image.Image:
     """The first channel in grey, or three as colours; its values from the unit's range, or from 1 to 99 %."""
     channels = image[:3] if len(image) == 3 else image[:1]
     channels = channels[:, :, :] if channels.ndim == 3 else channels[None]
@@ -40,14 +44,18 @@ def _picture(image: np.ndarray, limits: Any) -> Markup:
     low, high = limits or (np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0))
     scaled = np.nan_to_num((channels - low) / max(float(high - low), 1e-9)).clip(0, 1) * 255
     pixels = np.moveaxis(scaled.astype(np.uint8), 0, -1)
-    picture = Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
-    longest = max(picture.size)
-    if longest > SIDE:
-        picture = picture.resize([max(1, round(side * SIDE / longest)) for side in picture.size])
+    return Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+
+
+def embedded(image: Image.Image, width: int = SIDE) -> Markup:
+    """An <img> of that width which holds the picture itself, its longer side no longer than that."""
+    longest = max(image.size)
+    if longest > width:
+        image = image.resize([max(1, round(side * width / longest)) for side in image.size])
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return Markup('<img alt="" width="{}" src="data:image/png;base64,{}">').format(SIDE, data)
+    return Markup('<img alt="" width="{}" src="data:image/png;base64,{}">').format(width, data)
 
 
 def _cells(values: Any) -> Markup:

@@ -195,6 +195,25 @@ class Target(nn.Module):
         """What `worth` is, in words."""
         return ("negative " if self.direction(self.main) == "min" else "") + self.main.replace("_", " ")
 
+    def correct(self, prediction: Tensor, truth: Tensor) -> Tensor | None:
+        """How right each prediction is, (N,), at best 1, or 0 where lower is better; see `correct_is`.
+
+        By itself `worth`, which for kinds with probabilities is another thing than right or wrong.
+        """
+        return self.worth(prediction, truth)
+
+    @property
+    def correct_is(self) -> str:
+        """What `correct` is, in words."""
+        return self.worth_is
+
+    def explained(self, prediction: Tensor) -> tuple[Tensor, list[str]] | None:
+        """The entry of each prediction (N, C) that an explanation is of, (N,) int64, and its name; None: there is none.
+
+        A kind whose predictions are not a few numbers (boxes, masks, paths) has no one number to be explained.
+        """
+        return None
+
     def resampled(self, prediction: Tensor, truth: Tensor) -> Callable[[np.ndarray], float]:
         """The main metric of rows drawn, with repeats, from these samples; an interval asks for `resamples` such draws.
 

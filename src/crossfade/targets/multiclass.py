@@ -146,6 +146,16 @@ class MultiClass(Target):
     def worth(self, prediction: Tensor, truth: Tensor) -> Tensor:
         return prediction.gather(1, truth[:, None])[:, 0]
 
+    correct_is = "accuracy"
+
+    def correct(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        return (prediction.argmax(1) == truth).float()
+
+    def explained(self, prediction: Tensor) -> tuple[Tensor, list[str]]:
+        """The probability of the predicted class."""
+        chosen = prediction.argmax(1)
+        return chosen, [f"p({self.classes[i]})" for i in chosen.tolist()]
+
     def chance(self, truth: Tensor) -> Tensor:
         """The class shares of the training split, for every sample."""
         share = torch.tensor(self.fitted["counts"], dtype=torch.float32)

@@ -123,6 +123,16 @@ class MultiLabel(Target):
         """Mean over the labels of p where the label holds, and of 1 − p where it does not."""
         return torch.where(truth > 0, prediction, 1 - prediction).mean(1)
 
+    correct_is = "share of labels that are right"
+
+    def correct(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        return ((prediction >= 0.5) == (truth > 0)).float().mean(1)
+
+    def explained(self, prediction: Tensor) -> tuple[Tensor, list[str]]:
+        """The probability of the likeliest label."""
+        chosen = prediction.argmax(1)
+        return chosen, [f"p({self.classes[i]})" for i in chosen.tolist()]
+
     def chance(self, truth: Tensor) -> Tensor:
         """The label shares of the training split, for every sample."""
         return torch.tensor(self.fitted["shares"], dtype=torch.float32).expand(len(truth), -1)

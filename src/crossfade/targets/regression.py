@@ -78,6 +78,13 @@ class Regression(Target):
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
         return (prediction - truth).abs().mean(-1)
 
+    def explained(self, prediction: Tensor) -> tuple[Tensor, list[str]]:
+        """Of several numbers the one that is farthest from the training split's mean, in its standard deviations."""
+        chosen = ((prediction - self.mean).abs() / self.sd).argmax(1)
+        column = self.spec.column
+        names = column if isinstance(column, list) else [self.spec.name] * len(self.mean)
+        return chosen, [names[i] for i in chosen.tolist()]
+
     def chance(self, truth: Tensor) -> Tensor:
         """The training split's mean, for every sample."""
         return self.mean.expand(len(truth), -1)

@@ -1,0 +1,37 @@
+"""The perceptual scores of a run, as a table a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crossfade.analysis.results_table import short_change
+from crossfade.report.section import Section
+from crossfade.runs import RunFolder
+
+
+def perceived(folder: RunFolder, targets: Sequence[str]) -> list[Section]:
+    """A section for each target that has scores, the modality that is missed most above."""
+    found = []
+    for name in targets:
+        table = folder.table(f"perceptual_{name}")
+        if table is None:
+            continue
+        of = folder.summary()["perceptual"][name]["of"]
+        rows = [
+            [
+                str(row["modality"]),
+                f"{short_change(row['value'])} [{short_change(row['low'])}, {short_change(row['high'])}]",
+                *("–" if row[f"{kind}_value"] != row[f"{kind}_value"] else short_change(row[f"{kind}_value"])
+                  for kind in ("task", "model")),
+            ]
+            for _, row in table.sort_values("value", ascending=False).iterrows()
+        ]  # fmt: skip
+        turns = int(table["permutations"].iloc[0])
+        note = (
+            f"Of {of}, what is lost when a modality is exchanged between the samples; 95 % intervals over {turns} "
+            "permutations and the test groups. Of the task: divided by what a perfect prediction has more than chance. "
+            "Of the model: divided by what it has itself."
+        )
+        headings = ["", of, "of the task", "of the model"]
+        found.append(Section(f"Perceptual score: {name}", note=note, headings=headings, rows=rows))
+    return found
