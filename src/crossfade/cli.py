@@ -58,6 +58,12 @@ def _stress(arguments: list[str]) -> None:
     main(arguments)
 
 
+def _cache(arguments: list[str]) -> None:
+    from crossfade.commands.cache import main
+
+    main(arguments)
+
+
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "train": (_train, "train a model, or a sweep of them with -m"),
     "sweep": (_sweep, "go on with a sweep that was stopped, or see how far it is"),
@@ -67,6 +73,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "stress": (_stress, "corrupt and attack each modality of a run, and see what is left"),
     "audit": (_audit, "check the properties that a fusion must have"),
     "predict": (_predict, "write a run's predictions for a manifest of new samples"),
+    "cache": (_cache, "list or clear what is kept on disk for all runs: features of frozen encoders, rendered data"),
 }
 
 

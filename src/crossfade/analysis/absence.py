@@ -13,6 +13,7 @@ from torch import Tensor
 
 from crossfade.data.module import DataModule
 from crossfade.data.synthetic.presence import pattern_probability
+from crossfade.features import known_features
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
@@ -95,7 +96,9 @@ def score_patterns(
     """
     device = device or torch.device("cpu")
     model = model.to(device).eval()
-    embedded = [model.embed(b.inputs, b.presence) for b in (batch.to(device) for batch in data.loader(split))]
+    with known_features(model, data, device):
+        batches = (batch.to(device) for batch in data.loader(split))
+        embedded = [model.embed(b.inputs, b.presence, b.features) for b in batches]
     tokens, mask = (torch.cat(parts) for parts in zip(*embedded, strict=True))
     presence = mask[:, :, 0]
     patterns = scored_patterns(len(model.modalities))

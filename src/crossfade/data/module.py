@@ -42,7 +42,8 @@ class DataModule(pl.LightningDataModule):
     """Serves a source's samples in train, val and test batches, split by group.
 
     `fitted` = {"modalities": {name: …}, "targets": {name: …}}, plain data: all that was learned from the training
-    split. It is made by `prepare()`, or given when a run is reopened.
+    split. It is made by `prepare()`, or given when a run is reopened. Outputs of frozen encoders are kept on disk, up
+    to `cache_gb` (2³⁰ bytes) of all runs'; None: they are not.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class DataModule(pl.LightningDataModule):
         on_error: str = "error",
         memory_gb: float = 4.0,
         absence: Absence | None = None,
+        cache_gb: float | None = None,
     ) -> None:
         super().__init__()
         self.source, self.transforms, self.targets, self.seed = source, dict(transforms), dict(targets), seed
         self.batch_size, self.workers = batch_size, workers
         self.shares, self.fold, self.folds, self.on_error = split, fold, folds, on_error
+        self.cache_gb = cache_gb
         self.absence = absence or NoAbsence(tuple(sorted(transforms)))
         self.frame = source.frame()
         self.samples = Samples(source, self.frame, self.transforms, memory_gb)
