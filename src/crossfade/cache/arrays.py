@@ -40,7 +40,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, str]
         place = [end, end + array.nbytes]
         layout[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": place}
         end += array.nbytes
-    contents = [memoryview(np.ascontiguousarray(array)).cast("B") for array in arrays.values() if array.nbytes]
+    contents = [np.ascontiguousarray(array).data.cast("B") for array in arrays.values() if array.nbytes]
     crc = zlib.crc32(_sealed(about, layout))
     for content in contents:
         crc = zlib.crc32(content, crc)
@@ -72,7 +72,7 @@ def read(path: Path) -> Arrays:
     crc = about.pop("crc32", "")
     # "c": a write would stay in memory; torch wants no read-only arrays
     data = np.memmap(path, np.uint8, "c", offset=start) if size else np.empty(0, np.uint8)
-    if f"{zlib.crc32(data, zlib.crc32(_sealed(about, layout))):08x}" != crc:
+    if f"{zlib.crc32(data.data, zlib.crc32(_sealed(about, layout))):08x}" != crc:
         raise Damaged("its bytes are not those that were written")
     found = {}
     for name, entry in layout.items():

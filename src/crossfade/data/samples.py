@@ -149,7 +149,7 @@ class Samples(Dataset[Batch]):
             inputs=inputs,
             presence=self.present.index_select(0, index),
             truth={name: truth.index_select(0, index) for name, truth in self.truth.items()},
-            ids=[self.frame.ids[i] for i in rows],
+            ids=list(map(self.frame.ids.__getitem__, rows)),
             features=features,
         )
 
