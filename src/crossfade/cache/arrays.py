@@ -11,7 +11,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +29,32 @@ class Damaged(Exception):
     """The file is not what was written; says how one sees it."""
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> None:
-    """Write beside, then rename: nobody ever sees half a file. Raises OSError where the folder takes none.
-
-    It is not flushed to the disk: a file that the machine's crash spoils is found by its checksum.
-    """
+def packed(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> list[memoryview]:
+    """The file's content, in parts; the arrays are not copied."""
     layout: dict[str, Any] = {}
     end = 0
     for name, array in arrays.items():
         place = [end, end + array.nbytes]
         layout[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": place}
         end += array.nbytes
-    contents = [np.ascontiguousarray(array).data.cast("B") for array in arrays.values() if array.nbytes]
+    contents = [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
     crc = zlib.crc32(_sealed(about, layout))
     for content in contents:
         crc = zlib.crc32(content, crc)
     header = json.dumps({"__metadata__": {**about, "crc32": f"{crc:08x}"}, **layout}).encode()
     header += b" " * (-(8 + len(header)) % 64)
+    return [memoryview(len(header).to_bytes(8, "little") + header), *contents]
+
+
+def write(path: Path, content: Sequence[memoryview]) -> None:
+    """Write beside, then rename: nobody ever sees half a file. Raises OSError where the folder takes none.
+
+    It is not flushed to the disk: a file that the machine's crash spoils is found by its checksum.
+    """
     beside = path.with_name(f".{path.stem}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:
-            file.write(len(header).to_bytes(8, "little"))
-            file.write(header)
-            for content in contents:
-                file.write(content)
+            file.writelines(content)
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)

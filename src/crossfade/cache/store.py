@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crossfade.cache.arrays import SUFFIX, Arrays, Damaged, read, write
+from crossfade.cache.arrays import SUFFIX, Arrays, Damaged, packed, read, write
 
 log = logging.getLogger("crossfade")
 
@@ -87,7 +87,8 @@ class Store:
                 path.unlink(missing_ok=True)  # who waits holds it all the same, and looks for the entry first
 
     def _save(self, key: str, made: Arrays, about: Mapping[str, str]) -> bool:
-        size = sum(array.nbytes for array in made.values())
+        content = packed(made, about)
+        size = sum(part.nbytes for part in content)
         if size > self.limit:
             log.warning(
                 "%s: %.1f GB are more than features.max_gb=%g, so they are not cached but made for each run.",
@@ -96,7 +97,7 @@ class Store:
             return False
         try:
             self._make_room(size)
-            write(self.path(key), made, about)
+            write(self.path(key), content)
         except OSError as fault:
             self._not_kept(fault)
             return False
