@@ -45,19 +45,11 @@ def feature_key(encoder: Encoder, samples: Samples, name: str, rows: np.ndarray,
 
 def encoder_key(encoder: Encoder) -> str:
     """Hash of an encoder: its class, its fields, what it knows of the data, its parameters and buffers."""
-    tensors = [*encoder.named_parameters(), *encoder.named_buffers()]
-    state = tuple((tensor.data_ptr(), tensor._version) for _, tensor in tensors)
-    if (known := _encoders.get(encoder)) is not None and known[0] == state:
-        return known[1]
     spec = encoder.spec.model_dump(mode="json", exclude={"name", "column", "unit", "encoder"})
-    digest = hashlib.sha256()
     described = [type(encoder).__qualname__, encoder.part, spec, encoder.fitted]
-    digest.update(json.dumps(described, sort_keys=True, default=str).encode())
-    for path, tensor in tensors:
-        digest.update(json.dumps([path, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(bytes_of(tensor))
-    _encoders[encoder] = (state, digest.hexdigest())
-    return _encoders[encoder][1]
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
+    digest.update(_hash_of_weights(encoder))
+    return digest.hexdigest()
 
 
 def input_key(samples: Samples, name: str) -> str:
@@ -79,9 +71,22 @@ def bytes_of(tensor: Tensor) -> Any:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-# weights and values that are hashed once, as long as nobody writes to them: torch counts the writes
-_encoders: weakref.WeakKeyDictionary[Encoder, tuple[tuple[tuple[int, int], ...], str]] = weakref.WeakKeyDictionary()
+# weights and values are hashed once, as long as nobody writes to them: torch counts the writes
+_weights: weakref.WeakKeyDictionary[Encoder, tuple[tuple[tuple[int, int], ...], bytes]] = weakref.WeakKeyDictionary()
 _values: dict[int, tuple[weakref.ref[Tensor], int, bytes]] = {}
+
+
+def _hash_of_weights(encoder: Encoder) -> bytes:
+    tensors = [*encoder.named_parameters(), *encoder.named_buffers()]
+    state = tuple((tensor.data_ptr(), tensor._version) for _, tensor in tensors)
+    if (known := _weights.get(encoder)) is not None and known[0] == state:
+        return known[1]
+    digest = hashlib.sha256()
+    for path, tensor in tensors:
+        digest.update(json.dumps([path, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(bytes_of(tensor))
+    _weights[encoder] = state, digest.digest()
+    return digest.digest()
 
 
 def _hash_of(values: Tensor) -> bytes:
