@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
@@ -47,8 +46,7 @@ def test_features_give_the_output_of_the_raw_values(tokens, training, memory_gb)
         encoder.train(training and encoder.frozen)  # no dropout in those that train
     rows = [3, 0, 1, 2]
     raw = module.samples[rows]
-    others = np.concatenate([module.split["val"], module.split["test"]])
-    compute_features(model, module.samples, module.split["train"], others, batch_size=5)
+    compute_features(model, module)
     expected = model(raw.inputs, raw.presence)
     batch = module.samples[rows]
     assert set(batch.features) == set(FROZEN)
@@ -63,7 +61,7 @@ def test_features_let_the_gradient_through_to_what_trains(tokens):
     module = data(Fake(12))
     module.prepare()
     model = model_of(module, tokens).train()
-    compute_features(model, module.samples, module.split["train"], module.split["val"], batch_size=5)
+    compute_features(model, module)
     batch = module.samples[module.split["train"].tolist()]
     sum(o.square().sum() for o in model(batch.inputs, batch.presence, batch.features).values()).backward()
     for name in FROZEN:
@@ -79,7 +77,7 @@ def test_without_a_frozen_encoder_there_are_no_features():
     for encoder in model.encoders.values():
         encoder.frozen = False
         encoder.requires_grad_(True)
-    compute_features(model, module.samples, module.split["train"], module.split["val"], batch_size=5)
+    compute_features(model, module)
     assert not module.samples.features
 
 
@@ -87,7 +85,7 @@ def test_one_token_keeps_one_vector_a_sample():
     module = data(Fake(12))
     module.prepare()
     model = model_of(module, 1)
-    compute_features(model, module.samples, module.split["train"], module.split["val"], batch_size=5)
+    compute_features(model, module)
     tokens, mask = module.samples.features["scan"]
     assert tokens.shape == (12, 1, model.encoders["scan"].width)
     assert mask[module.split["train"]].all()
@@ -98,7 +96,7 @@ def test_features_are_standardised_by_the_training_samples_that_have_them():
     module.prepare()
     model = model_of(module, 1)
     train = module.split["train"]
-    compute_features(model, module.samples, train, module.split["val"], batch_size=5)
+    compute_features(model, module)
     tokens, _ = module.samples.features["scan"]
     here = module.samples.present[train, list(SPECS).index("scan")]
     seen = tokens[train][here][:, 0]

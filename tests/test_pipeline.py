@@ -221,7 +221,8 @@ def test_frozen_encoders_are_computed_once_and_do_not_change(manifest, tmp_path,
 
     calls = []
     original = TimmEncoder.forward
+    monkeypatch.setenv("CROSSFADE_CACHE", str(tmp_path / "cache"))  # nobody has computed them yet
     monkeypatch.setattr(TimmEncoder, "forward", lambda self, x: calls.append(len(x)) or original(self, x))
-    summary = experiment.run(flow.config(manifest, "encoder.image.frozen=true"), tmp_path, [])
-    assert sum(calls) == sum(summary["samples"].values())  # training and validation once, then the test
+    summary = experiment.run(flow.config(manifest, "encoder.image.frozen=true"), tmp_path / "run", [])
+    assert sum(calls) == sum(summary["samples"].values())  # of all splits, once
     assert summary["parameters"]["frozen"] > 0

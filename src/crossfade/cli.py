@@ -3,77 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
 import crossfade
 from crossfade.errors import UserError, did_you_mean, show_problems
 from crossfade.screen import lasting_output
 
 
-def _train(arguments: list[str]) -> None:
-    from crossfade.commands.train import main
-
-    main(arguments)
-
-
-def _evaluate(arguments: list[str]) -> None:
-    from crossfade.commands.evaluate import main
-
-    main(arguments)
-
-
-def _predict(arguments: list[str]) -> None:
-    from crossfade.commands.predict import main
-
-    main(arguments)
-
-
-def _compare(arguments: list[str]) -> None:
-    from crossfade.commands.compare import main
-
-    main(arguments)
-
-
-def _report(arguments: list[str]) -> None:
-    from crossfade.commands.report import main
-
-    main(arguments)
-
-
-def _audit(arguments: list[str]) -> None:
-    from crossfade.commands.audit import main
-
-    main(arguments)
-
-
-def _sweep(arguments: list[str]) -> None:
-    from crossfade.commands.sweep import main
-
-    main(arguments)
-
-
-def _stress(arguments: list[str]) -> None:
-    from crossfade.commands.stress import main
-
-    main(arguments)
-
-
-def _explain(arguments: list[str]) -> None:
-    from crossfade.commands.explain import main
-
-    main(arguments)
-
-
-COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
-    "train": (_train, "train a model, or a sweep of them with -m"),
-    "sweep": (_sweep, "go on with a sweep that was stopped, or see how far it is"),
-    "evaluate": (_evaluate, "rebuild a run from its folder and score it"),
-    "compare": (_compare, "compare runs or sweeps: which is best, and what cannot be told from it"),
-    "report": (_report, "write one HTML page about a run: tables, figures, mistakes, cost"),
-    "stress": (_stress, "corrupt and attack each modality of a run, and see what is left"),
-    "audit": (_audit, "check the properties that a fusion must have"),
-    "explain": (_explain, "show where a run's model looks, in images, words, columns and time"),
-    "predict": (_predict, "write a run's predictions for a manifest of new samples"),
+# each is `main` of the module of its name in crossfade.commands
+COMMANDS = {
+    "train": "train a model, or a sweep of them with -m",
+    "sweep": "go on with a sweep that was stopped, or see how far it is",
+    "evaluate": "rebuild a run from its folder and score it",
+    "compare": "compare runs or sweeps: which is best, and what cannot be told from it",
+    "report": "write one HTML page about a run or a sweep: tables, figures, mistakes, cost",
+    "explain": "show where a run's model looks, in images, words, columns and time",
+    "stress": "corrupt and attack each modality of a run, and see what is left",
+    "audit": "check the properties that a fusion must have",
+    "predict": "write a run's predictions for a manifest of new samples",
+    "cache": "list or clear what is kept on disk for all runs: features of frozen encoders, rendered data",
 }
 
 
@@ -84,7 +33,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     """Run one command; print a UserError as its list of problems. Returns the exit code."""
     try:
         with lasting_output():
-            COMMANDS[command][0](list(arguments))
+            import_module(f"crossfade.commands.{command}").main(list(arguments))
     except UserError as error:
         show_problems(error)
         return error.code
@@ -100,7 +49,7 @@ def main() -> None:
     if command in ("-h", "--help", "help"):
         from crossfade.commands.help import show_commands
 
-        show_commands({name: text for name, (_, text) in COMMANDS.items()})
+        show_commands(COMMANDS)
     elif command in ("-V", "--version"):
         print(f"crossfade {crossfade.__version__}")
     elif command in ("-sc", "--shell-completion"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from crossfade.data.module import DataModule
 from crossfade.data.source import Source
 from crossfade.data.transforms import make_transform
 from crossfade.errors import UserError
+from crossfade.features import known_features
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
@@ -65,6 +67,7 @@ def build_data(
         on_error=d.on_error,
         memory_gb=d.memory_gb,
         absence=build(config.absence, modalities=tuple(specs)) if config.absence else None,
+        cache_gb=config.features.max_gb if config.features.cache else None,
     )
 
 
@@ -126,12 +129,13 @@ def predictions(
 ) -> dict[str, Tensor]:
     """The predictions of every target for a split; `jitter`: sd of noise on what the encoders take, words apart."""
     outputs: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    with torch.no_grad(), seeded(data.seed, "jitter"):
+    known = contextlib.nullcontext() if jitter else known_features(model, data, device)
+    with torch.no_grad(), seeded(data.seed, "jitter"), known:
         for batch in data.loader(split):
             if jitter:
                 batch.inputs = {name: _noisy(x, jitter) for name, x in batch.inputs.items()}
             batch = batch.to(device)
-            for name, output in model(batch.inputs, batch.presence).items():
+            for name, output in model(batch.inputs, batch.presence, batch.features).items():
                 outputs[name].append(output.cpu())
     model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
     found = {}

@@ -109,11 +109,11 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     steps = optimizer_steps(config, data)
     module = FusionModule(model, config.optim, steps, config.seed, config.trainer.compile, build_balance(config, model))
     last = folder.checkpoints / "last.ckpt"
-    compute_features(model, data.samples, data.split["train"], data.split["val"], data.batch_size)
+    trainer = make_trainer(config, folder, label)
+    compute_features(model, data, trainer.strategy.root_device)
     module.adversary = build_adversary(config, data)
     if config.trainer.precision == "64-true":
         module.double()  # Lightning does so too, but after it has read a checkpoint's weights into it
-    trainer = make_trainer(config, folder, label)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)
     except SystemExit as end:  # Lightning answers Ctrl-C by exiting; let the run's status tell it from a failure

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from crossfade.data.module import DataModule
 from crossfade.data.synthetic.presence import pattern_probability
+from crossfade.features import known_features
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
@@ -113,7 +114,9 @@ def score_patterns(
 def embedded_split(model: FusionModel, data: DataModule, split: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """What fusion sees of a whole split, tokens (N, M, K, D) and mask (N, M, K), the model left on the device."""
     model = model.to(device).eval()
-    parts = [model.embed(b.inputs, b.presence) for b in (batch.to(device) for batch in data.loader(split))]
+    with known_features(model, data, device):
+        batches = (batch.to(device) for batch in data.loader(split))
+        parts = [model.embed(b.inputs, b.presence, b.features) for b in batches]
     tokens, mask = (torch.cat(part) for part in zip(*parts, strict=True))
     return tokens, mask
 

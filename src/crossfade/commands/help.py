@@ -89,7 +89,7 @@ def _options() -> Iterator[tuple[str, Text]]:
 
 def _keys() -> Iterator[tuple[str, str]]:
     for line in (conf_folder() / f"{ROOT_CONFIG}.yaml").read_text(encoding="utf-8").splitlines():
-        found = re.match(r"(\w+): (\S+)(?:\s+# (.*))?$", line)
+        found = re.match(r"(\w+): (\{.+\}(?=\s+#)|\S+)(?:\s+# (.*))?$", line)
         if found and found[2] != "{}":
             yield f"{found[1]}={found[2]}", found[3] or ""
     yield "task, modality, target, data", "what a task fills in; see it with: crossfade train --cfg job --package data"

@@ -15,7 +15,10 @@ from crossfade.config.schema import RunConfig
 from crossfade.errors import UserError
 
 # keys that a run's result does not depend on; α counts where it is used: in the fusion
-LABELS = ("name", "group", "tags", "alpha", "singles_cache", "resume", "logger", "figures", "fail_fast", "retry")
+LABELS = (
+    *("name", "group", "tags", "alpha", "singles_cache", "resume", "logger", "features", "figures"),
+    *("fail_fast", "retry"),
+)
 
 
 def find_problems(raw: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from crossfade.budget import outer_product_problem
 from crossfade.config.alpha import simplex_point, strategies_with_alpha
 from crossfade.config.dense import grids_of
 from crossfade.config.explain import MISSING
+from crossfade.config.frozen import augmented
 from crossfade.errors import UserError, did_you_mean
 from crossfade.registry import default_choices, find_part, read_option
 
@@ -299,6 +300,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("fusion.top", "fusion.experts"), _experts),
     (("task.modalities", "width", "fusion.hidden", "fusion.memory_gb"), _outer_product),
     (("encoder",), _encoder_heads),
+    (("task.modalities", "modality", "encoder"), augmented),
     (("task.targets", "target", "tokens"), _grid),
     (("task.targets", "target"), _cells),
     (("modality",), _aligned),

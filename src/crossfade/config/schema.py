@@ -87,6 +87,13 @@ class CallbacksConfig(Section):
     ema: Decay | None
 
 
+class FeaturesConfig(Section):
+    """Outputs of frozen encoders, kept on disk for all runs: up to `max_gb` (2³⁰ bytes) in all."""
+
+    cache: Flag = True
+    max_gb: Rate = 10.0
+
+
 class RunConfig(Section):
     """Everything that determines a run. `check` makes it from a composed config, `load` from a run folder's."""
 
@@ -101,6 +108,7 @@ class RunConfig(Section):
     singles: Flag
     patterns: Flag = True
     figures: Flag | None = None
+    features: FeaturesConfig = FeaturesConfig()
     resume: Name | None = None
     singles_cache: Name | None = None
     fail_fast: Flag = False

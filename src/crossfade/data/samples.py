@@ -32,9 +32,11 @@ class Samples(Dataset[Batch]):
         self.transforms = {name: transforms[name] for name in sorted(transforms)}
         self.memory_gb = memory_gb
         self.present = torch.zeros(len(frame.ids), len(self.transforms), dtype=torch.bool)
+        self.read = self.present  # what was read, before any protocol of absence hid a part of it
         self.truth: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
         self.features: dict[str, tuple[Tensor, Tensor]] = {}
+        self.known: dict[str, tuple[str, tuple[Tensor, Tensor]]] = {}  # the last features, with their key
 
     def __len__(self) -> int:
         return len(self.frame.ids)
@@ -60,6 +62,7 @@ class Samples(Dataset[Batch]):
                 self.present[i, list(self.transforms).index(name)] = True
             if not raw:
                 skipped.add(i)
+        self.read = self.present.clone()
         self._report(faults, sorted(skipped), on_error)
         usable = np.array([i for i in rows if i not in skipped], dtype=np.int64)
         if fit:
@@ -128,7 +131,8 @@ class Samples(Dataset[Batch]):
         other = copy.copy(self)
         order = list(self.transforms)
         other.transforms = {name: self.transforms[name] for name in order if name in modalities}
-        other.present = self.present[:, [order.index(name) for name in other.transforms]]
+        columns = [order.index(name) for name in other.transforms]
+        other.present, other.read = self.present[:, columns], self.read[:, columns]
         other.kept = {name: kept for name, kept in self.kept.items() if name in modalities}
         other.features = {}
         return other
@@ -140,24 +144,32 @@ class Samples(Dataset[Batch]):
         }
         inputs = {
             name: kept.index_select(0, index) for name, kept in self.kept.items() if name not in features
-        } | self._late(rows, features)
+        } | self._late(rows, [name for name in self.transforms if name not in features], self.present)
         return Batch(
             inputs=inputs,
             presence=self.present.index_select(0, index),
             truth={name: truth.index_select(0, index) for name, truth in self.truth.items()},
-            ids=[self.frame.ids[i] for i in rows],
+            ids=list(map(self.frame.ids.__getitem__, rows)),
             features=features,
         )
 
-    def _late(self, rows: Sequence[int], features: Mapping[str, Any]) -> dict[str, Tensor]:
+    def values(self, name: str, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What a modality's encoder takes of these samples, (n, …), and which of them have it, (n,), as read."""
+        index = torch.as_tensor(np.asarray(rows, dtype=np.int64))
+        there = self.read[index, list(self.transforms).index(name)]
+        if name in self.kept:
+            return self.kept[name].index_select(0, index), there
+        return self._late(rows, [name], self.read)[name], there
+
+    def _late(self, rows: Sequence[int], wanted: Sequence[str], present: Tensor) -> dict[str, Tensor]:
         """What was not kept, read now; `prepare` has seen that it can be read, and `present` what to leave out."""
-        names = [name for name in self.transforms if name not in self.kept and name not in features]
+        names = [name for name in wanted if name not in self.kept]
         if not names:
             return {}
         order = list(self.transforms)
         raws = []
         for i in rows:
-            absent = {name for name in order if name not in names or not self.present[i, order.index(name)]}
+            absent = {name for name in order if name not in names or not present[i, order.index(name)]}
             raws.append(self.source.read(i, without=absent))
         out = {}
         for name in names:

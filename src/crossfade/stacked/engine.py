@@ -73,7 +73,7 @@ class Engine:
         self.dtype = torch.float64 if first.trainer.precision == "64-true" else torch.float32
         known: dict[str, Encoder] = {}
         models = [build_model(c, d.fitted, known=known) for c, d in zip(configs, data, strict=True)]
-        _features(models, data)
+        _features(models, data, self.device)
         self.batches = Batches(data, models[0].modalities, first.trainer.limit_batches, self.device)
         self.batches.to(self.dtype)
         models = [model.to(self.device, self.dtype) for model in models]
@@ -231,7 +231,7 @@ class Engine:
             self.stack.keep(stay, self.optimizer.values)
 
 
-def _features(models: Sequence[FusionModel], data: Sequence[DataModule]) -> None:
+def _features(models: Sequence[FusionModel], data: Sequence[DataModule], device: torch.device) -> None:
     """Features of frozen encoders, once for all runs that share samples and encoders."""
     done: dict[tuple[int, ...], FusionModel] = {}
     for model, d in zip(models, data, strict=True):
@@ -239,7 +239,7 @@ def _features(models: Sequence[FusionModel], data: Sequence[DataModule]) -> None
         if key not in done:
             if any(id(d.samples) == other[0] for other in done):
                 raise NotStackable("their frozen encoders differ, and with them the features of the same samples")
-            compute_features(model, d.samples, d.split["train"], d.split["val"], d.batch_size)
+            compute_features(model, d, device)
             done[key] = model
             continue
         for name in d.samples.features:

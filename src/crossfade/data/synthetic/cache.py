@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -55,6 +56,8 @@ def load(path: Path, layout: Layout) -> Arrays | None:
             log.warning("The cached %s in %s are %s %s, not %s %s; they are made anew.", name, path, array.dtype,
                         array.shape, np.dtype(dtype), shape)  # fmt: skip
             return None
+    with contextlib.suppress(OSError):  # the file's time is that of its last use: `crossfade cache clear older_than=…`
+        os.utime(path)
     return arrays
 
 
