@@ -20,8 +20,8 @@ class FusionModel(nn.Module):
     The modalities are sorted by name, so the order of the dict cannot matter. What stands in the row of an absent
     modality (zeros, noise, NaN) is overwritten before its encoder sees it and masked after.
 
-    `encoder_of` names the encoder of each modality; two names of one encoder share it. Without an `imputation` an absent
-    modality is masked.
+    `encoder_of` names the encoder of each modality; two names of one encoder share it. Without an `imputation`
+    an absent modality is masked.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FusionModel(nn.Module):
         presence: Tensor,
         features: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """What is known of the samples: normalised tokens (B, M, K, D), zeros where absent, and their mask (B, M, K)."""
+        """What is known: normalised tokens (B, M, K, D), zeros where absent, and their mask (B, M, K)."""
         columns = []
         for column, name in enumerate(self.modalities):
             if features is not None and name in features:
@@ -76,7 +76,7 @@ class FusionModel(nn.Module):
         return self.decide(*self.embed(inputs, presence, features))
 
     def decide(self, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Imputation, fusion, core, heads: normalised tokens (B, M, K, D), zeros where absent, mask (B, M, K) → outputs.
+        """Imputation, fusion, core, heads: normalised tokens (B, M, K, D), zeros where absent, mask → outputs.
 
         With fewer modalities in the mask than `embed` gave, and zeros in their place, it is what the model would say
         had these been absent: one encoding serves every presence pattern.

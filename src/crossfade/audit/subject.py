@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.allowed import find_class
+from crossfade.build import build
 from crossfade.core.transformer import Transformer
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
 from crossfade.fusion.base import Fusion
+from crossfade.imputation.base import Imputation
 from crossfade.model import FusionModel
 from crossfade.registry import read_option
 from crossfade.runs import RunFolder
@@ -49,14 +51,14 @@ class Subject:
             return self.model(given, self.presence if presence is None else presence)
 
 
-def of_option(option: str) -> Subject:
-    """A strategy of conf/fusion, with the fields of its YAML; references to the run's α are left out."""
+def of_option(option: str, imputation: str = "none") -> Subject:
+    """A strategy of conf/fusion with an imputation, and the fields of their YAML; references to α are left out."""
     part = read_option("fusion", option)
     fields = {k: None if str(v).startswith("${") else v for k, v in part.items() if k != "_target_"}
-    return of_class(option, find_class(part["_target_"]), fields)
+    return of_class(option, find_class(part["_target_"]), fields, imputation)
 
 
-def of_path(path: str, fields: dict[str, Any]) -> Subject:
+def of_path(path: str, fields: dict[str, Any], imputation: str = "none") -> Subject:
     """A class of the user's own, by its dotted path. Raises UserError where there is none, or it is no strategy."""
     module, _, name = path.rpartition(".")
     try:
@@ -67,10 +69,10 @@ def of_path(path: str, fields: dict[str, Any]) -> Subject:
         raise UserError(
             f"{path}: is no class of a torch.nn.Module, but {found!r}. Give package.module.Class of a fusion."
         )
-    return of_class(name, found, fields)
+    return of_class(name, found, fields, imputation)
 
 
-def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any]) -> Subject:
+def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any], imputation: str = "none") -> Subject:
     """A small model around a strategy: three modalities, three tokens each, every presence pattern."""
 
     def make_strategy(modalities: tuple[str, ...], width: int, tokens: int) -> Fusion:
@@ -85,19 +87,20 @@ def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any]) -> Su
         return made  # type: ignore[return-value]
 
     def make(seed: int) -> FusionModel:
-        return small_model(make_strategy, MODALITIES, tokens=3, seed=seed)
+        return small_model(make_strategy, MODALITIES, tokens=3, seed=seed, imputation=imputation)
 
     with seeded(0, "audit"):
         patterns = torch.tensor([[bool(p >> m & 1) for m in range(3)] for p in range(1, 8)])
         presence = torch.cat([patterns, patterns.flip(0)])
         inputs = {m: torch.randn(len(presence), 4, FEATURES) for m in MODALITIES}
-    return Subject(name, make(0), inputs, presence, make, make_strategy)
+    label = name if imputation == "none" else f"{name} imputation={imputation}"
+    return Subject(label, make(0), inputs, presence, make, make_strategy)
 
 
 def small_model(
-    make_strategy: Callable[..., Fusion], modalities: tuple[str, ...], tokens: int, seed: int
+    make_strategy: Callable[..., Fusion], modalities: tuple[str, ...], tokens: int, seed: int, imputation: str = "none"
 ) -> FusionModel:
-    """Linear encoders, the strategy, a Transformer of one block, a head of three classes."""
+    """Linear encoders, the imputation, the strategy, a Transformer of one block, a head of three classes."""
     encoders = {}
     embeddings = {}
     for m in modalities:
@@ -106,12 +109,16 @@ def small_model(
             embeddings[m] = Embedding(WIDTH, WIDTH, tokens)
     with seeded(seed, "fusion"):
         fusion = make_strategy(modalities=tuple(sorted(modalities)), width=WIDTH, tokens=tokens)
+    with seeded(seed, "imputation"):
+        names = tuple(sorted(modalities))
+        filled: Imputation = build(read_option("imputation", imputation), modalities=names, width=WIDTH, tokens=tokens)
     with seeded(seed, "core"):
         core = Transformer(WIDTH, getattr(fusion, "length", tokens), depth=1, heads=2, dropout=0.0)
     with seeded(seed, "target"):
         fitted = {"classes": ["x", "y", "z"], "counts": [1, 1, 1]}
         target = make_target(TargetSpec.model_validate({"name": "kind", "kind": "multiclass"}), fitted, WIDTH)
-    return FusionModel(encoders, {m: m for m in modalities}, embeddings, fusion, core, {"kind": target}).eval()
+    encoder_of = {m: m for m in modalities}
+    return FusionModel(encoders, encoder_of, embeddings, fusion, core, {"kind": target}, filled).eval()
 
 
 class Plain(Encoder):

@@ -1,4 +1,4 @@
-"""`crossfade audit [STRATEGY | package.module.Class | run=FOLDER] [key=value …]`."""
+"""`crossfade audit [STRATEGY | package.module.Class | run=FOLDER] [imputation=NAME] [key=value …]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from crossfade.registry import groups
 
 HELP = {
     "run": "a trained run, audited on its own test samples",
+    "imputation": "what absent modalities are imputed with, such as mean",
     "key": "arguments of a class of your own: rank=4",
 }
 FIRST = "[STRATEGY | package.module.Class] "
@@ -25,12 +26,13 @@ def main(arguments: Sequence[str]) -> None:
         text = (
             "Check the properties that a fusion must have: of a strategy, of a class of your own, of a run; or of all."
         )
-        show_usage("audit", text, {}, {"run": "FOLDER", "key": "value"}, HELP, FIRST)
+        show_usage("audit", text, {}, {"run": "FOLDER", "imputation": "none", "key": "value"}, HELP, FIRST)
         return
     names = [a for a in arguments if "=" not in a]
     fields = {key: yaml.safe_load(value) for key, _, value in (a.partition("=") for a in arguments if "=" in a)}
-    run = fields.pop("run", None)
-    _check(names, fields, run)
+    run, imputation = fields.pop("run", None), fields.pop("imputation", None)
+    _check(names, fields, run, imputation)
+    imputation = imputation or "none"
 
     from crossfade.audit.report import audit, show
     from crossfade.audit.subject import of_option, of_path, of_run
@@ -38,14 +40,15 @@ def main(arguments: Sequence[str]) -> None:
     if run is not None:
         subjects = [of_run(run_folder(str(run)))]
     elif names:
-        subjects = [of_path(names[0], fields) if "." in names[0] else of_option(names[0])]
+        own = "." in names[0]
+        subjects = [of_path(names[0], fields, imputation) if own else of_option(names[0], imputation)]
     else:
-        subjects = [of_option(option) for option in groups()["fusion"]]
+        subjects = [of_option(option, imputation) for option in groups()["fusion"]]
     if not show({subject.name: audit(subject) for subject in subjects}):
         raise Failure("The audit found faults: see above.")
 
 
-def _check(names: list[str], fields: dict[str, Any], run: Any) -> None:
+def _check(names: list[str], fields: dict[str, Any], run: Any, imputation: Any) -> None:
     """Raises UserError with all that is wrong with what is asked for."""
     problems = []
     if len(names) + (run is not None) > 1:
@@ -59,6 +62,12 @@ def _check(names: list[str], fields: dict[str, Any], run: Any) -> None:
                 f"{name}: no such strategy.{did_you_mean(name, known)} There are {', '.join(known)}; a class of your "
                 "own is given as package.module.Class."
             )
+    methods = groups()["imputation"]
+    if imputation is not None and run is not None:
+        problems.append(f"imputation={imputation}: a run has its own. Leave it out.")
+    elif imputation is not None and imputation not in methods:
+        hint = did_you_mean(str(imputation), methods)
+        problems.append(f"imputation={imputation}: there is no such one.{hint} There are {', '.join(methods)}.")
     if fields and not any("." in name for name in names):
         given = ", ".join(fields)
         problems.append(f"{given}: arguments go with a class of your own, package.module.Class.")

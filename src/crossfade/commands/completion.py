@@ -54,7 +54,7 @@ def _query(line: str, commands: Sequence[str]) -> None:
             "evaluate": ["run", "checkpoint", "split"],
             "predict": ["run", "manifest", "output"],
             "compare": ["metric"],
-            "audit": ["run"],
+            "audit": ["run", "imputation"],
             "stress": ["run", "severities", "corruptions", "modalities", "attacks", "epsilons", "samples", "split"],
         }
         keys = known.get(words[1], [])
