@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,8 @@ class Imputation(nn.Module):
     A subclass is built as `Method(modalities: tuple[str, ...], width: int, tokens: int, **yaml fields)`, the modalities
     sorted by name, and gives `values`. As in a fusion: no control flow on values, no in-place change in `forward`.
     """
+
+    needs_absence: ClassVar[bool] = False  # it learns from training samples that lack a modality
 
     def __init__(self, modalities: tuple[str, ...], width: int, tokens: int) -> None:
         super().__init__()

@@ -56,6 +56,8 @@ class Learned(Imputation):
     no training sample lacks the modality: hide some with `absence=rate` or `balance=modality_dropout`.
     """
 
+    needs_absence = True
+
     def __init__(self, modalities: tuple[str, ...], width: int, tokens: int) -> None:
         super().__init__(modalities, width, tokens)
         self.absent = nn.Parameter(torch.randn(len(modalities), tokens, width) * 0.02)
