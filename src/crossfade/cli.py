@@ -58,6 +58,12 @@ def _stress(arguments: list[str]) -> None:
     main(arguments)
 
 
+def _ceiling(arguments: list[str]) -> None:
+    from crossfade.commands.ceiling import main
+
+    main(arguments)
+
+
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "train": (_train, "train a model, or a sweep of them with -m"),
     "sweep": (_sweep, "go on with a sweep that was stopped, or see how far it is"),
@@ -66,6 +72,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "report": (_report, "write one HTML page about a run: tables, figures, mistakes, cost"),
     "stress": (_stress, "corrupt and attack each modality of a run, and see what is left"),
     "audit": (_audit, "check the properties that a fusion must have"),
+    "ceiling": (_ceiling, "train on just some modalities: the upper bound of a presence pattern"),
     "predict": (_predict, "write a run's predictions for a manifest of new samples"),
 }
 

@@ -12,7 +12,8 @@ import torch
 import flow
 import tiny
 from crossfade import experiment
-from crossfade.analysis.absence import score_patterns, scored_patterns
+from crossfade.analysis.absence import score_patterns
+from crossfade.analysis.patterns import scored_patterns
 from crossfade.audit.checks import CHECKS
 from crossfade.audit.report import audit
 from crossfade.audit.subject import of_option

@@ -54,6 +54,7 @@ def _query(line: str, commands: Sequence[str]) -> None:
             "evaluate": ["run", "checkpoint", "split"],
             "predict": ["run", "manifest", "output"],
             "compare": ["metric"],
+            "ceiling": ["run", "patterns"],
             "audit": ["run", "imputation"],
             "stress": ["run", "severities", "corruptions", "modalities", "attacks", "epsilons", "samples", "split"],
         }

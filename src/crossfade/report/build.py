@@ -17,6 +17,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.evaluate import reopen_data, reopen_model
 from crossfade.model import FusionModel
+from crossfade.report.ceiling import ceiling_sections
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
 from crossfade.report.robustness import robustness_sections
@@ -107,7 +108,7 @@ def _finished(config: RunConfig, folder: RunFolder, place: Path) -> dict[str, An
 
 def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[Section]:
     """What the analyses on request have to show, each where it was made."""
-    return [*robustness_sections(folder, model)]
+    return [*ceiling_sections(folder), *robustness_sections(folder, model)]
 
 
 def _target(
