@@ -107,7 +107,7 @@ def train_ceilings(folder: Path, wanted: str | Sequence[Sequence[str]] = "single
     tables = {name: write_ceilings(run, name, model.modalities, rows) for name, rows in found.items()}
     draw_run(config, run, run.summary(), run.figures)
     for name, main, better in mains(config):
-        _print(name, main, better, tables[name], model.modalities)
+        _print(name, main, better, tables[name], config.task.modalities)
     return tables
 
 
@@ -181,7 +181,7 @@ def _row(
     }
 
 
-def _print(name: str, main: str, better: str, table: pd.DataFrame, modalities: Names) -> None:
+def _print(name: str, main: str, better: str, table: pd.DataFrame, modalities: Sequence[str]) -> None:
     metric = main.partition("/")[2]
     console = Console()
     shown = Table(title=f"{name} · {metric.replace('_', ' ')}", title_justify="left", box=box.SIMPLE_HEAD)
