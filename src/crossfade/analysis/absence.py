@@ -71,9 +71,13 @@ class Scores:
 
 @torch.no_grad()
 def score_patterns(
-    model: FusionModel, data: DataModule, split: str = "test", device: torch.device | None = None
+    model: FusionModel,
+    data: DataModule,
+    split: str = "test",
+    device: torch.device | None = None,
+    targets: Sequence[str] | None = None,
 ) -> dict[str, Scores]:
-    """The metrics of every target when the model is given only the modalities of each pattern, by target.
+    """The metrics of every target, or of these, when the model is given only the modalities of each pattern, by target.
 
     A modality is there if the sample has it and the pattern keeps it. Each modality is encoded once; a pattern costs
     one pass of fusion, core and heads. Samples that a pattern leaves with nothing are not scored under it.
@@ -84,7 +88,7 @@ def score_patterns(
     presence = mask[:, :, 0]
     patterns = scored_patterns(len(model.modalities))
     rows = [np.flatnonzero((presence.cpu().numpy() & pattern).any(1)) for pattern in patterns]
-    wanted = {name: _Gathered(model, name, data, split) for name in model.targets if name in data.targets}
+    wanted = {name: _Gathered(model, name, data, split) for name in targets or model.targets if name in data.targets}
     for pattern, kept in zip(patterns, rows, strict=True):
         outputs = outputs_under(model, tokens, mask, torch.from_numpy(pattern).to(device), kept)
         model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
