@@ -105,6 +105,7 @@ def train_ceilings(folder: Path, wanted: str | Sequence[Sequence[str]] = "single
             presence = {one: int(one in names) for one in model.modalities}
             found[name].append({**presence, **row, "folder": os.path.relpath(place.path, run.path)})
     tables = {name: write_ceilings(run, name, model.modalities, rows) for name, rows in found.items()}
+    run.figures.mkdir(exist_ok=True)  # a sweep's jobs draw none of their own
     draw_run(config, run, run.summary(), run.figures)
     for name, main, better in mains(config):
         _print(name, main, better, tables[name], config.task.modalities)

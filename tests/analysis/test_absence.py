@@ -129,16 +129,20 @@ def test_a_pattern_scores_what_the_model_says_of_batches_with_those_modalities_a
         )
 
 
-def test_each_modality_is_encoded_once_whatever_the_patterns(prepared, monkeypatch):
+def test_each_modality_is_encoded_once_and_a_pattern_is_one_pass_of_the_core(prepared, monkeypatch):
     model, data = prepared
-    calls = []
+    calls, passes = [], []
     encode = type(model).encode
     monkeypatch.setattr(
         type(model), "encode", lambda self, name, *rest: calls.append(name) or encode(self, name, *rest)
     )
+    hook = model.core.register_forward_hook(lambda core, inputs, output: passes.append(len(inputs[0])))
     score_patterns(model, data)
+    hook.remove()
     batches = len(list(data.loader("test")))
     assert len(calls) == 3 * batches
+    assert len(passes) == 2**3 - 1
+    assert max(passes) == len(data.split["test"])
 
 
 def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_random(prepared):

@@ -42,11 +42,13 @@ def ceiling_cells(table: pd.DataFrame, modalities: Sequence[str], metric: str) -
 def ceiling_sentence(table: pd.DataFrame, better: str) -> str:
     """In how many patterns a model trained on just that pattern is better, worse, or cannot be told apart."""
     sign = 1 if better == "max" else -1
+    columns = table[["difference", "low", "high", "p", "p_holm"]].to_numpy(float)
     clear = [
-        sign * d.difference if is_difference(Compared(d.difference, d.low, d.high, d.p), d.p_holm) else 0.0
-        for d in table.itertuples()
+        sign * value
+        for value, low, high, p, adjusted in columns
+        if is_difference(Compared(value, low, high, p), adjusted)
     ]
-    above, below = sum(d > 0 for d in clear), sum(d < 0 for d in clear)
+    above, below = sum(value > 0 for value in clear), sum(value < 0 for value in clear)
     return (
         f"Trained on just the pattern, a model is better in {above} of {len(table)} patterns, worse in {below}, not "
         f"distinguishable in {len(table) - above - below} (95 %, p adjusted by Holm's method)."
