@@ -7,7 +7,7 @@ import torch
 
 import flow
 from crossfade import experiment
-from crossfade.analysis import absence
+from crossfade.analysis import absence, absence_figure
 from crossfade.analysis.absence import RATES, score_patterns
 from crossfade.analysis.patterns import (
     COMPLETE,
@@ -163,6 +163,18 @@ def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_rando
         drawn.append(each.numpy())
     simulated = np.concatenate(drawn).mean()
     assert found["size"].curve.set_index("rate")["value"][0.5] == pytest.approx(simulated, rel=0.02)
+
+
+def test_of_very_many_patterns_the_figure_shows_the_telling_ones(tmp_path, monkeypatch):
+    patterns = scored_patterns(7)
+    value = patterns.sum(1) / 7.0
+    scores = absence.Scores(
+        tuple("abcdefg"), "accuracy", "max", patterns, np.full(len(patterns), 9), {"accuracy": value}
+    )
+    drawn = []
+    monkeypatch.setattr(absence_figure, "_dots", lambda axes, there, names: drawn.append(there))
+    absence_figure.draw_absence(scores.table(), None, "accuracy", {frozenset("a"): 0.5}, "max", tmp_path / "figure.png")
+    assert sorted(drawn[0].sum(1)) == [1] * 7 + [6] * 7 + [7]
 
 
 def test_a_modality_that_is_noise_is_not_missed_and_one_that_tells_all_is():

@@ -15,6 +15,7 @@ from crossfade import experiment
 from crossfade.analysis.absence import Scores
 from crossfade.analysis.patterns import ORDERS, modality_orders, scored_patterns
 from crossfade.analysis.shapley import interactions, sampled_values, shapley_values, shares_of, write_shares
+from crossfade.analysis.shapley_figure import draw_shares
 from crossfade.runs import RunFolder
 
 
@@ -104,6 +105,8 @@ def test_of_many_modalities_the_table_says_that_its_values_are_estimates(tmp_pat
     table = RunFolder(tmp_path).table("shapley_y")
     assert table.columns.tolist() == ["modality", "value", "low", "high", "sampling_sd"]
     assert not (tmp_path / "shapley_pairs_y.csv").exists()
+    draw_shares(table, None, kept["y"]["of"], tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def draw_shares(values: pd.DataFrame, pairs: pd.DataFrame | None, of: str, path:
     names = [str(name) for name in shown["modality"]]
     side = 0.42 * len(names)
     if pairs is None:
-        figure = Figure(figsize=(4.6, max(2.2, 1.2 + side)))
+        figure = Figure(figsize=(5.6, max(2.2, 1.2 + side)))
         _bars(figure.subplots(), shown, names, of)
         save(figure, path)
         return
