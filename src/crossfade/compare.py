@@ -164,8 +164,12 @@ def _labelled(settings: list[tuple[dict[str, Any], Model]]) -> list[Model]:
 
     def of_part_alone(key: str) -> bool:
         """Does it vary only because other parts have no such field?"""
-        values = {repr(flat[key]) for flat, _ in settings if key in flat}
-        return len(values) == 1 and not key.endswith("._target_") and any(key.startswith(f"{p}.") for p in other)
+        having = [flat for flat, _ in settings if key in flat]
+        lacking = [flat for flat, _ in settings if key not in flat]
+        if key.endswith("._target_") or len({repr(flat[key]) for flat in having}) > 1:
+            return False
+        targets = [f"{part}._target_" for part in other if key.startswith(f"{part}.")]
+        return any({flat.get(t) for flat in having}.isdisjoint(flat.get(t) for flat in lacking) for t in targets)
 
     for flat, model in settings:
         parts = [_option("fusion", flat["fusion._target_"])]
