@@ -171,8 +171,10 @@ def test_of_very_many_patterns_the_figure_shows_the_telling_ones(tmp_path, monke
     scores = absence.Scores(
         tuple("abcdefg"), "accuracy", "max", patterns, np.full(len(patterns), 9), {"accuracy": value}
     )
-    drawn = []
-    monkeypatch.setattr(absence_figure, "_dots", lambda axes, there, names: drawn.append(there))
+    drawn, dots = [], absence_figure._dots
+    monkeypatch.setattr(
+        absence_figure, "_dots", lambda axes, there, names: drawn.append(there) or dots(axes, there, names)
+    )
     absence_figure.draw_absence(scores.table(), None, "accuracy", {frozenset("a"): 0.5}, "max", tmp_path / "figure.png")
     assert sorted(drawn[0].sum(1)) == [1] * 7 + [6] * 7 + [7]
 
