@@ -74,6 +74,8 @@ def test_the_same_seed_gives_the_same_weights_and_seed_0_is_a_seed(manifest, uni
         ("step", 12, ("balance=blending", "balance.every=1")),
         ("checkpoint", 3, ("balance=ogm_ge",)),
         ("checkpoint", 3, ("adversary=pgd",)),
+        ("step", 12, ("imputation=mean", "absence=rate")),
+        ("step", 12, ("imputation=reconstruction", "absence=rate")),
     ],
 )
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(

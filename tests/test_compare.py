@@ -76,6 +76,25 @@ def test_one_run_each_is_compared_on_its_test_samples(tmp_path, capsys):
     assert f"{((draws >= 0.89) & (draws < 0.9)).sum()} : 0" in said  # right: what only concat has right
 
 
+def test_parts_are_named_by_their_option_and_with_the_fields_that_tell_them_apart(tmp_path):
+    runs = [
+        finished(tmp_path / "a", 0.9, "fusion=concat", "imputation=mean"),
+        finished(tmp_path / "b", 0.8, "fusion=concat", "imputation=mean", "imputation.momentum=0.5"),
+        finished(tmp_path / "c", 0.7, "fusion=concat"),
+        finished(tmp_path / "d", 0.6, "fusion=concat", "imputation=reconstruction"),
+    ]
+    assert [m["label"] for m in compare(runs)["models"]] == [
+        "concat imputation=mean imputation.momentum=0.9",
+        "concat imputation=mean imputation.momentum=0.5",
+        "concat",
+        "concat imputation=reconstruction",
+    ]
+    assert [m["label"] for m in compare([runs[0], runs[2]])["models"]] == [
+        "concat imputation=mean",
+        "concat",
+    ]
+
+
 def test_seeds_are_repeats_and_compared_in_pairs(tmp_path, capsys):
     for seed, (x, y) in enumerate([(0.90, 0.80), (0.92, 0.81), (0.91, 0.80)]):
         finished(tmp_path / f"x{seed}", x, "fusion=concat", seed=seed)

@@ -20,6 +20,7 @@ GIVEN = {
     "encoder": ("spec", "fitted"),
     "fusion": ("modalities", "width", "tokens"),
     "target": ("spec", "fitted", "width"),
+    "imputation": ("modalities", "width", "tokens"),
     "core": ("width", "length"),
     "balance": ("model",),
     "adversary": ("scales",),

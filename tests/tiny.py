@@ -104,6 +104,7 @@ def model(
     seed: int = 0,
     fusion_fields: dict[str, Any] | None = None,
     shared: bool = False,
+    imputation: str = "none",
 ) -> FusionModel:
     """A tiny FusionModel in evaluation mode, every component with a seed of its own.
 
@@ -123,13 +124,15 @@ def model(
             width=WIDTH,
             tokens=tokens,
         )
+    with seeded(seed, "imputation"):
+        filled = made(part("imputation", imputation), modalities=tuple(sorted(modalities)), width=WIDTH, tokens=tokens)
     with seeded(seed, "core"):
         h = made(part("core", core), width=WIDTH, length=strategy.length)
     heads = {}
     for name in targets:
         with seeded(seed, "target", name):
             heads[name] = make_target(*TARGETS[name], WIDTH)
-    return FusionModel(encoders, {m: m for m in modalities}, embeddings, strategy, h, heads).eval()
+    return FusionModel(encoders, {m: m for m in modalities}, embeddings, strategy, h, heads, filled).eval()
 
 
 def inputs(modalities: tuple[str, ...], samples: int, seed: int = 0) -> dict[str, Tensor]:

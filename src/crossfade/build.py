@@ -17,6 +17,7 @@ from crossfade.data.scale import scales_of
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
+from crossfade.imputation.base import Imputation
 from crossfade.model import FusionModel
 from crossfade.registry import find_part
 from crossfade.seeding import seeded
@@ -115,7 +116,7 @@ def build_model(
     for name in sorted(config.task.targets):
         with seeded(config.seed, "target", name):
             targets[name] = make_target(config.target[name], fitted["targets"][name], config.width)
-    return FusionModel(encoders, encoder_of, embeddings, fusion, core, targets)
+    return FusionModel(encoders, encoder_of, embeddings, fusion, core, targets, _build_imputation(config, tuple(specs)))
 
 
 def build_balance(config: RunConfig, model: FusionModel) -> Balance:
@@ -144,6 +145,15 @@ def build_adversary(config: RunConfig, data: DataModule) -> Adversary:
         "adversary: there is nothing to perturb, every modality is text or has a frozen encoder, whose features are "
         "computed once. Use adversary=none, or set encoder.<kind>.frozen=false."
     )
+
+
+def _build_imputation(config: RunConfig, modalities: tuple[str, ...]) -> Imputation | None:
+    """What absent modalities are imputed with; one modality has no others, and its absence is masked."""
+    if config.imputation is None or len(modalities) == 1:
+        return None
+    with seeded(config.seed, "imputation"):
+        made: Imputation = build(config.imputation, modalities=modalities, width=config.width, tokens=config.tokens)
+    return made
 
 
 def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) -> None:

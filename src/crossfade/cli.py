@@ -10,7 +10,6 @@ import crossfade
 from crossfade.errors import UserError, did_you_mean, show_problems
 from crossfade.screen import lasting_output
 
-
 # each is `main` of the module of its name in crossfade.commands
 COMMANDS = {
     "train": "train a model, or a sweep of them with -m",
@@ -19,6 +18,7 @@ COMMANDS = {
     "compare": "compare runs or sweeps: which is best, and what cannot be told from it",
     "report": "write one HTML page about a run or a sweep: tables, figures, mistakes, cost",
     "explain": "show where a run's model looks, in images, words, columns and time",
+    "ceiling": "train a model on just the modalities of each pattern, to compare a run with",
     "stress": "corrupt and attack each modality of a run, and see what is left",
     "audit": "check the properties that a fusion must have",
     "predict": "write a run's predictions for a manifest of new samples",

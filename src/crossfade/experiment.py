@@ -87,7 +87,7 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
         data = build_data(config)
         # of an interrupted run: its weights go with its vocabulary
         data.prepare(folder.fitted() if folder.preprocessing_file.exists() else None)
-        summary = _train_and_score(config, folder, data, config.fusion["_target_"].rsplit(".", 1)[-1].lower())
+        summary = train_and_score(config, folder, data, config.fusion["_target_"].rsplit(".", 1)[-1].lower())
         _finish(config, folder, data, summary, overrides, quiet)
     return summary
 
@@ -113,12 +113,12 @@ def _finish(
 ) -> None:
     """The single modalities, the summary with them, the table."""
     if config.singles and len(config.task.modalities) > 1:
-        summary["singles"] = {name: _single(config, folder, data, name, overrides) for name in config.task.modalities}
+        summary["singles"] = {name: single(config, folder, data, name, overrides) for name in config.task.modalities}
     folder.write_summary(summary)
     finish_run(config, folder, summary, quiet)
 
 
-def _train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> dict[str, Any]:
+def train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> dict[str, Any]:
     """Train, then `_scored`."""
     started = time.monotonic()
     write_json(folder.preprocessing_file, data.fitted)
@@ -156,6 +156,7 @@ def single_config(config: RunConfig, name: str) -> RunConfig:
             "name": name,
             "alpha": None,
             "singles": False,
+            "imputation": None,
             "task": config.task.model_copy(update={"modalities": [name]}),
             "fusion": {"_target_": "crossfade.fusion.elementwise.Weighted", "alpha": {name: 1.0}},
             "logger": {},
@@ -163,7 +164,7 @@ def single_config(config: RunConfig, name: str) -> RunConfig:
     )
 
 
-def _single(
+def single(
     config: RunConfig, folder: RunFolder, data: DataModule, name: str, overrides: Sequence[str]
 ) -> dict[str, Any]:
     """The summary of one modality alone, trained in singles/<name>/, or once per sweep in the sweep's folder.
@@ -180,7 +181,7 @@ def _single(
             if not place.config_file.exists():
                 place.write_start(alone.dump(), [*overrides, f"task.modalities=[{name}]"])
             with place.running():
-                summary = _train_and_score(alone, place, data.of([name]), name)
+                summary = train_and_score(alone, place, data.of([name]), name)
                 place.write_summary(summary)
     return summary | {"folder": os.path.relpath(place.path, folder.path)}
 

@@ -1,4 +1,4 @@
-"""FusionModel, all of the pipeline in plain PyTorch: encoders → K tokens → embedding → fusion → core → heads."""
+"""FusionModel, all of the pipeline in plain PyTorch: encoders → K tokens → embedding → imputation → fusion → …"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.fusion.base import Fusion
+from crossfade.imputation.base import Imputation, NoImputation
 from crossfade.targets.base import Target
 
 
@@ -19,7 +20,8 @@ class FusionModel(nn.Module):
     The modalities are sorted by name, so the order of the dict cannot matter. What stands in the row of an absent
     modality (zeros, noise, NaN) is overwritten before its encoder sees it and masked after.
 
-    `encoder_of` names the encoder of each modality; two names of one encoder share it.
+    `encoder_of` names the encoder of each modality; two names of one encoder share it. Without an `imputation`
+    an absent modality is masked.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class FusionModel(nn.Module):
         fusion: Fusion,
         core: nn.Module,
         targets: Mapping[str, Target],
+        imputation: Imputation | None = None,
     ) -> None:
         super().__init__()
         self.modalities = tuple(sorted(encoder_of))
         self.encoder_of = dict(encoder_of)
         self.encoders = nn.ModuleDict({name: encoders[name] for name in sorted(encoders)})
         self.embeddings = nn.ModuleDict({name: embeddings[name] for name in self.modalities})
+        self.imputation = NoImputation() if imputation is None else imputation
         self.fusion = fusion
         self.core = core
         self.targets = nn.ModuleDict({name: targets[name] for name in sorted(targets)})
@@ -51,7 +55,7 @@ class FusionModel(nn.Module):
         presence: Tensor,
         features: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """What fusion sees: normalised tokens (B, M, K, D), zeros where absent, and their mask (B, M, K)."""
+        """What is known: normalised tokens (B, M, K, D), zeros where absent, and their mask (B, M, K)."""
         columns = []
         for column, name in enumerate(self.modalities):
             if features is not None and name in features:
@@ -72,12 +76,12 @@ class FusionModel(nn.Module):
         return self.decide(*self.embed(inputs, presence, features))
 
     def decide(self, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Fusion, core and heads: normalised tokens (B, M, K, D), zeros where absent, mask (B, M, K) → outputs.
+        """Imputation, fusion, core, heads: normalised tokens (B, M, K, D), zeros where absent, mask → outputs.
 
         With fewer modalities in the mask than `embed` gave, and zeros in their place, it is what the model would say
         had these been absent: one encoding serves every presence pattern.
         """
-        fused = self.fusion(tokens, mask)
+        fused = self.fusion(*self.imputation(tokens, mask))
         samples, branches = fused.weight.shape
         mixing = self.fusion.mixing
         representation = self.core(fused.tokens.flatten(0, 1), fused.mask.flatten(0, 1))

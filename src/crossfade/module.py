@@ -70,9 +70,12 @@ class FusionModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         batch = self.adversary.perturb(self.model, batch)
-        tokens, mask = self.balance.hide(*self._embed(batch.inputs, batch.presence, batch.features))
+        known = self._embed(batch.inputs, batch.presence, batch.features)
+        self.model.imputation.observe(*known)
+        tokens, mask = self.balance.hide(*known)
         loss = self.loss(self._decide(tokens, mask), batch)
         loss = self.balance.objective(loss, self.model, tokens, mask, batch.truth)
+        loss = self.model.imputation.objective(loss, *known)
         if not torch.isfinite(loss):
             raise Failure(self._diverged(loss, batch))
         self._losses.append(loss.detach())

@@ -10,6 +10,7 @@ import numpy as np
 
 from crossfade.analysis import figures
 from crossfade.analysis.absence_figure import draw_absence
+from crossfade.analysis.ceiling_table import ceiling_values
 from crossfade.analysis.certainty_figure import draw_certainty
 from crossfade.analysis.shapley_figure import draw_shares
 from crossfade.config import RunConfig
@@ -44,7 +45,7 @@ def draw_run(
         if (path := _absence(folder, summary, name, main, better, place / f"absence_{name}{suffix}")) is not None:
             drawn[f"absence {name}"] = path
         values, pairs = folder.table(f"shapley_{name}"), folder.table(f"shapley_pairs_{name}")
-        if values is not None and pairs is not None:
+        if values is not None:
             drawn[f"shapley {name}"] = place / f"shapley_{name}{suffix}"
             draw_shares(values, pairs, summary["shapley"][name]["of"], drawn[f"shapley {name}"])
     for name, (truth, _, probability, classes) in class_predictions(config, folder).items():
@@ -79,11 +80,13 @@ def class_predictions(
 def _absence(
     folder: RunFolder, summary: Mapping[str, Any], name: str, main: str, better: str, path: Path
 ) -> Path | None:
-    """Where the patterns were scored; single modalities trained alone stand beside them."""
+    """Where the patterns were scored; models trained on just a pattern stand beside it."""
     patterns = folder.table(f"absence_{name}")
     if patterns is None:
         return None
     alone = {single: s["metrics"][main] for single, s in (summary.get("singles") or {}).items()}
-    known = {single: value for single, value in alone.items() if value is not None}
+    known = {frozenset([single]): value for single, value in alone.items() if value is not None}
+    if (ceilings := folder.table(f"ceiling_{name}")) is not None:
+        known |= ceiling_values(ceilings, summary["modalities"])
     draw_absence(patterns, folder.table(f"absence_rate_{name}"), main.partition("/")[2], known, better, path)
     return path

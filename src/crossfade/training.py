@@ -26,6 +26,7 @@ from crossfade.module import FusionModule
 from crossfade.progress import EpochProgress
 from crossfade.runs import RunFolder
 from crossfade.targets import target_class
+from crossfade.targets.base import some
 from crossfade.tracking import make_loggers
 
 log = logging.getLogger("crossfade")
@@ -107,7 +108,10 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     clean(folder.checkpoints)
     model = build_model(config, data.fitted)
     steps = optimizer_steps(config, data)
-    module = FusionModule(model, config.optim, steps, config.seed, config.trainer.compile, build_balance(config, model))
+    balance = build_balance(config, model)
+    if model.imputation.needs_absence and not balance.active:
+        _warn_if_complete(data)
+    module = FusionModule(model, config.optim, steps, config.seed, config.trainer.compile, balance)
     last = folder.checkpoints / "last.ckpt"
     trainer = make_trainer(config, folder, label)
     compute_features(model, data, trainer.strategy.root_device)
@@ -122,6 +126,17 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
         data.samples.features.clear()
     for logger in trainer.loggers:
         logger.finalize("success")
+
+
+def _warn_if_complete(data: DataModule) -> None:
+    """Say which modalities no training sample lacks, so that nothing learns what to put in their place."""
+    never = data.samples.present[torch.from_numpy(data.split["train"])].all(0).tolist()
+    if names := [name for name, complete in zip(data.samples.transforms, never, strict=True) if complete]:
+        log.warning(
+            "imputation: no training sample lacks %s, so what is put in their place is not learned. Hide some: "
+            "absence=rate or balance=modality_dropout.",
+            some(names),
+        )
 
 
 def optimizer_steps(config: RunConfig, data: DataModule) -> int:

@@ -7,8 +7,16 @@ import torch
 
 import flow
 from crossfade import experiment
-from crossfade.analysis import absence
-from crossfade.analysis.absence import RATES, pattern_shares, score_patterns, scored_patterns
+from crossfade.analysis import absence, absence_figure
+from crossfade.analysis.absence import RATES, score_patterns
+from crossfade.analysis.patterns import (
+    COMPLETE,
+    ORDERS,
+    modality_orders,
+    pattern_shares,
+    sampling_sd,
+    scored_patterns,
+)
 from crossfade.build import build_model
 from crossfade.evaluate import build_data, score
 from crossfade.module import compute_metrics
@@ -32,13 +40,23 @@ def prepared(tmp_path_factory):
 
 
 def test_patterns_are_all_subsets_the_fuller_first_and_of_many_modalities_the_telling_ones():
-    for count in range(1, absence.COMPLETE + 1):
+    for count in range(1, COMPLETE + 1):
         patterns = scored_patterns(count)
         assert len({tuple(row) for row in patterns}) == len(patterns) == 2**count - 1
         assert patterns.any(1).all()
         assert patterns[0].all()
         assert (np.diff(patterns.sum(1)) <= 0).all()
-    assert len(scored_patterns(9)) == 1 + 9 + 9
+    many = scored_patterns(9)
+    sizes = many.sum(1)
+    assert (np.diff(sizes) <= 0).all()
+    assert [int((sizes == k).sum()) for k in (1, 8, 9)] == [9, 9, 1]
+    assert len({tuple(row) for row in many}) == len(many) <= 19 + 6 * ORDERS
+    assert many.tolist() == scored_patterns(9).tolist()
+    rows = {tuple(row) for row in many}
+    for order in modality_orders(9):
+        assert sorted(order) == list(range(9))
+        for size in range(1, 9):
+            assert tuple(np.isin(range(9), order[:size])) in rows
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -51,6 +69,38 @@ def test_shares_of_the_patterns_at_a_rate_are_those_of_a_simulation(count):
     np.testing.assert_allclose(share, seen, atol=0.005)
     assert share.sum() == pytest.approx(1)
     assert pattern_shares(patterns, 0.0).tolist() == [1.0] + [0.0] * (len(patterns) - 1)
+
+
+def test_a_curve_over_sampled_patterns_is_that_over_all_within_its_error():
+    """A score that is additive, with an interaction, over nine modalities."""
+    weight = np.random.default_rng(3).normal(1, 0.5, 9)
+
+    def score(patterns):
+        return patterns @ weight + 2 * patterns[:, 0] * patterns[:, 1]
+
+    every = np.array([[bool(p >> m & 1) for m in range(9)] for p in range(1, 2**9)])
+    some = scored_patterns(9)
+    for rate in (0.1, 0.4, 0.8):
+        exact = pattern_shares(every, rate) @ score(every)
+        sd = sampling_sd(some, score(some), rate)
+        assert sampling_sd(every, score(every), rate) == 0
+        assert 0 < sd < 0.2
+        assert abs(pattern_shares(some, rate) @ score(some) - exact) < 3 * sd
+    assert pattern_shares(some, 0.4).sum() == pytest.approx(1)
+
+
+def test_the_error_of_sampled_patterns_is_that_of_many_samples():
+    """Patterns of one size drawn anew and anew: the sd of the estimate is the one that is stated."""
+    rng = np.random.default_rng(0)
+    every = np.array([[bool(p >> m & 1) for m in range(8)] for p in range(1, 2**8)])
+    of_four = every[every.sum(1) == 4]
+    value = of_four @ rng.normal(size=8)
+    estimates, stated = [], []
+    for _ in range(2000):
+        drawn = rng.choice(len(of_four), 20, replace=False)
+        estimates.append(value[drawn].mean())
+        stated.append(sampling_sd(of_four[drawn], value[drawn], 0.5))
+    assert np.sqrt(np.mean(np.square(stated))) == pytest.approx(np.std(estimates), rel=0.05)
 
 
 def test_a_pattern_scores_what_the_model_says_of_batches_with_those_modalities_absent(prepared):
@@ -79,16 +129,20 @@ def test_a_pattern_scores_what_the_model_says_of_batches_with_those_modalities_a
         )
 
 
-def test_each_modality_is_encoded_once_whatever_the_patterns(prepared, monkeypatch):
+def test_each_modality_is_encoded_once_and_a_pattern_is_one_pass_of_the_core(prepared, monkeypatch):
     model, data = prepared
-    calls = []
+    calls, passes = [], []
     encode = type(model).encode
     monkeypatch.setattr(
         type(model), "encode", lambda self, name, *rest: calls.append(name) or encode(self, name, *rest)
     )
+    hook = model.core.register_forward_hook(lambda core, inputs, output: passes.append(len(inputs[0])))
     score_patterns(model, data)
+    hook.remove()
     batches = len(list(data.loader("test")))
     assert len(calls) == 3 * batches
+    assert len(passes) == 2**3 - 1
+    assert max(passes) == len(data.split["test"])
 
 
 def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_random(prepared):
@@ -109,6 +163,20 @@ def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_rando
         drawn.append(each.numpy())
     simulated = np.concatenate(drawn).mean()
     assert found["size"].curve.set_index("rate")["value"][0.5] == pytest.approx(simulated, rel=0.02)
+
+
+def test_of_very_many_patterns_the_figure_shows_the_telling_ones(tmp_path, monkeypatch):
+    patterns = scored_patterns(7)
+    value = patterns.sum(1) / 7.0
+    scores = absence.Scores(
+        tuple("abcdefg"), "accuracy", "max", patterns, np.full(len(patterns), 9), {"accuracy": value}
+    )
+    drawn, dots = [], absence_figure._dots
+    monkeypatch.setattr(
+        absence_figure, "_dots", lambda axes, there, names: drawn.append(there) or dots(axes, there, names)
+    )
+    absence_figure.draw_absence(scores.table(), None, "accuracy", {frozenset("a"): 0.5}, "max", tmp_path / "figure.png")
+    assert sorted(drawn[0].sum(1)) == [1] * 7 + [6] * 7 + [7]
 
 
 def test_a_modality_that_is_noise_is_not_missed_and_one_that_tells_all_is():

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 import flow
 import laws
 from crossfade import experiment
-from crossfade.analysis.absence import score_patterns, scored_patterns
-from crossfade.analysis.shapley import interactions, shapley_values, shares_of
+from crossfade.analysis.absence import Scores, score_patterns
+from crossfade.analysis.patterns import ORDERS, modality_orders, scored_patterns
+from crossfade.analysis.shapley import interactions, sampled_values, shapley_values, shares_of, write_shares
+from crossfade.analysis.shapley_figure import draw_shares
 from crossfade.runs import RunFolder
 
 
@@ -71,6 +73,57 @@ def test_of_a_learned_law_the_values_are_known(law, fusion, wanted, together):
     shares = shares_of(score_patterns(*laws.trained(law, fusion))["label"])
     assert shares.mean() == pytest.approx(wanted, abs=0.03)
     assert np.nanmean(shares.interactions[0, 1]) == pytest.approx(together, abs=0.04)
+
+
+def every_pattern(modalities):
+    return np.array([[bool(p >> m & 1) for m in range(modalities)] for p in range(1, 2**modalities)])
+
+
+def test_values_from_all_orders_are_the_exact_ones():
+    rng = np.random.default_rng(0)
+    patterns, worth, nothing = every_pattern(4), rng.normal(size=(15, 6)), rng.normal(size=6)
+    first = [order for order in permutations(range(4)) if order[0] < order[-1]]  # the other half are their reverses
+    orders = np.array([*first, *(order[::-1] for order in first)])
+    found, _ = sampled_values(patterns, worth, nothing, orders)
+    np.testing.assert_allclose(found, shapley_values(patterns, worth, nothing), atol=1e-12)
+
+
+def test_values_of_many_modalities_are_close_to_the_exact_ones_and_sum_to_the_whole():
+    """Nine modalities, a worth with interactions: within the stated error, and exact where it is additive."""
+    rng = np.random.default_rng(1)
+    weight = rng.normal(size=(9, 40))
+
+    def worth_of(patterns):
+        return patterns @ weight + 3.0 * (patterns[:, :4].sum(1) >= 2)[:, None]
+
+    every, some = every_pattern(9), scored_patterns(9)
+    nothing = np.zeros(40)
+    exact = shapley_values(every, worth_of(every), nothing)
+    found, sd = sampled_values(some, worth_of(some), nothing, modality_orders(9))
+    np.testing.assert_allclose(found.sum(0), worth_of(some)[0], atol=1e-9)
+    np.testing.assert_allclose(found[4:], exact[4:], atol=1e-9)
+    np.testing.assert_allclose(sd[4:], 0, atol=1e-9)
+    assert (sd[:4] > 0).all()
+    assert (np.abs(found.mean(1) - exact.mean(1)) < 3 * sd + 1e-9).all()
+
+
+def test_of_many_modalities_the_table_says_that_its_values_are_estimates(tmp_path):
+    patterns = scored_patterns(8)
+    worth = np.random.default_rng(0).normal(size=(len(patterns), 12))
+    metrics = {"accuracy": worth.mean(1)}
+    scores = Scores(tuple("abcdefgh"), "accuracy", "max", patterns, np.full(len(patterns), 12), metrics)
+    scores.worth, scores.worth_of_nothing, scores.worth_is = worth, np.zeros(12), "probability of the true class"
+    shares = shares_of(scores)
+    assert shares.orders == ORDERS
+    assert shares.interactions is None
+    samples = [str(i) for i in range(12)]
+    kept = write_shares(RunFolder(tmp_path), {"y": scores}, samples, samples)
+    assert kept["y"]["of"] == f"probability of the true class, estimated from {ORDERS} orders"
+    table = RunFolder(tmp_path).table("shapley_y")
+    assert table.columns.tolist() == ["modality", "value", "low", "high", "sampling_sd"]
+    assert not (tmp_path / "shapley_pairs_y.csv").exists()
+    draw_shares(table, None, kept["y"]["of"], tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,8 @@ def test_runs_that_differ_in_this_are_not(setting):
         ("adversary=fgsm", "attacks"),
         ("balance=ogm_ge", "OgmGe"),
         ("balance=blending", "GradientBlending"),
+        ("imputation=mean", "Mean"),
+        ("imputation=reconstruction", "Reconstruction"),
     ],
 )
 def test_the_reason_is_given(setting, words):

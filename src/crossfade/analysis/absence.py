@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from crossfade.analysis.patterns import pattern_shares, sampling_sd, scored_patterns
 from crossfade.data.module import DataModule
-from crossfade.data.synthetic.presence import pattern_probability
 from crossfade.features import known_features
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
 from crossfade.targets.base import Target
 
-COMPLETE = 6  # modalities of which all 2^M − 1 patterns are scored; of more: each alone, each left out, all
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 10  # of the patterns at a rate, for a metric that is no mean over the samples
 TOKENS = 2**14  # fused at once, so that a pattern is one pass of the core over a split, and memory stays bounded
@@ -35,7 +33,7 @@ class Scores:
     patterns: np.ndarray
     samples: np.ndarray
     metrics: dict[str, np.ndarray]
-    curve: pd.DataFrame | None = None  # columns rate, value, sd; None where patterns were left out
+    curve: pd.DataFrame | None = None  # columns rate, value, sd; None where a pattern has no known truth
     worth: np.ndarray | None = None  # of each sample's prediction by pattern, (P, N), NaN where there is none
     worth_of_nothing: np.ndarray | None = None  # of the best prediction that looks at no input, (N,)
     worth_is: str = ""
@@ -72,23 +70,15 @@ class Scores:
         return pd.DataFrame({**present, "samples": self.samples, **self.metrics})
 
 
-def scored_patterns(count: int) -> np.ndarray:
-    """Patterns of `count` modalities, bool (P, M), the fuller first: all but the empty one where M ≤ `COMPLETE`."""
-    sizes = range(count, 0, -1) if count <= COMPLETE else (count, count - 1, 1)
-    rows = [[column in chosen for column in range(count)] for k in sizes for chosen in combinations(range(count), k)]
-    return np.array(rows)
-
-
-def pattern_shares(patterns: np.ndarray, rate: float) -> np.ndarray:
-    """P(pattern), (P,), when each modality is absent with probability `rate`, given that one at least is there."""
-    return pattern_probability(patterns, np.full(patterns.shape[1], rate))
-
-
 @torch.no_grad()
 def score_patterns(
-    model: FusionModel, data: DataModule, split: str = "test", device: torch.device | None = None
+    model: FusionModel,
+    data: DataModule,
+    split: str = "test",
+    device: torch.device | None = None,
+    targets: Sequence[str] | None = None,
 ) -> dict[str, Scores]:
-    """The metrics of every target when the model is given only the modalities of each pattern, by target.
+    """The metrics of every target, or of these, when the model is given only the modalities of each pattern, by target.
 
     A modality is there if the sample has it and the pattern keeps it. Each modality is encoded once; a pattern costs
     one pass of fusion, core and heads. Samples that a pattern leaves with nothing are not scored under it.
@@ -99,7 +89,7 @@ def score_patterns(
     presence = mask[:, :, 0]
     patterns = scored_patterns(len(model.modalities))
     rows = [np.flatnonzero((presence.cpu().numpy() & pattern).any(1)) for pattern in patterns]
-    wanted = {name: _Gathered(model, name, data, split) for name in model.targets if name in data.targets}
+    wanted = {name: _Gathered(model, name, data, split) for name in targets or model.targets if name in data.targets}
     for pattern, kept in zip(patterns, rows, strict=True):
         outputs = decided(model, tokens, mask, torch.from_numpy(pattern).to(device), kept)
         model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
@@ -180,14 +170,13 @@ class _Gathered:
     def scores(
         self, modalities: tuple[str, ...], patterns: np.ndarray, rows: Sequence[np.ndarray], seed: int
     ) -> Scores:
-        """All patterns' metrics, and the curve where no pattern was left out."""
+        """All patterns' metrics, and the curve where each has some."""
         names = next((list(found) for found in self.metrics if found), [self.target.main])
         metrics = {n: np.array([found.get(n, np.nan) for found in self.metrics]) for n in names}
         known = self.target.known(self.truth).numpy()
         samples = np.array([known[kept].sum() for kept in rows])
         main = self.target.main
         scores = Scores(modalities, main, self.target.direction(main), patterns, samples, metrics)
-        complete = len(patterns) == 2 ** len(modalities) - 1 and all(self.metrics)
         if len(self.worth) == len(patterns):
             nothing = self._worth(self.target.chance(self.truth), self.truth)
             assert nothing is not None
@@ -195,20 +184,24 @@ class _Gathered:
             scores.worth_of_nothing = self._placed(nothing, np.flatnonzero(known))
         if self.predictions and len(self.predictions) == len(patterns):
             scores.predictions, scores.truth = torch.stack(self.predictions).numpy(), self.truth.numpy()
-        if complete:
+        if all(self.metrics):
             scores.curve = self._expected(patterns) if self.each else self._drawn(patterns, rows, seed)
         return scores
 
     def _expected(self, patterns: np.ndarray) -> pd.DataFrame:
-        """Mean over samples and patterns in closed form: Σ_P P(P | rate)·(mean over the samples that P leaves)."""
+        """Mean over samples and patterns in closed form: Σ_P P(P | rate)·(mean over the samples that P leaves).
+
+        Its sd is that of having sampled the patterns, 0 where they are all.
+        """
         each = np.stack(self.each)
         counts = ~np.isnan(each)
         total = np.where(counts, each, 0.0).sum(1)
-        values = []
+        values, sds = [], []
         for rate in RATES:
             share = pattern_shares(patterns, rate)
             values.append((share @ total) / (share @ counts.sum(1)))
-        return pd.DataFrame({"rate": RATES, "value": values, "sd": 0.0})
+            sds.append(sampling_sd(patterns, total / counts.sum(1).clip(min=1), rate))
+        return pd.DataFrame({"rate": RATES, "value": values, "sd": sds})
 
     def _drawn(self, patterns: np.ndarray, rows: Sequence[np.ndarray], seed: int) -> pd.DataFrame:
         """The metric of samples that each have a pattern of their own; mean and sd over draws of them."""

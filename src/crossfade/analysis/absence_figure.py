@@ -15,6 +15,7 @@ from crossfade.analysis.results_table import short
 from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
 
 ROW = 0.17  # inches
+SHOWN = 63  # patterns, those of six modalities
 
 
 @rc_context({**STYLE, "figure.constrained_layout.wspace": 0.08})
@@ -22,16 +23,18 @@ def draw_absence(
     patterns: pd.DataFrame,
     curve: pd.DataFrame | None,
     metric: str,
-    alone: Mapping[str, float],
+    alone: Mapping[frozenset[str], float],
     better: str,
     path: Path,
 ) -> None:
     """Left: a dot per modality that is there, and the metric as a bar; right: the metric over the rate of absence.
 
-    `patterns` has a column of 0 and 1 per modality before "samples"; `alone`: the metric of models trained on one
-    modality, to hold against the pattern of that one.
+    `patterns` has a column of 0 and 1 per modality before "samples"; `alone`: the metric of models trained on just
+    those modalities, to hold against their pattern. Of more than `SHOWN` patterns it is all, each left out, each alone.
     """
     modalities = [str(name) for name in patterns.columns[: list(patterns.columns).index("samples")]]
+    if len(patterns) > SHOWN:
+        patterns = patterns[patterns[modalities].sum(axis=1).isin([1, len(modalities) - 1, len(modalities)])]
     there = patterns[modalities].sum(axis=1)
     order = np.lexsort((patterns[metric] * (-1 if better == "max" else 1), -there))
     shown = patterns.iloc[order].reset_index(drop=True)
@@ -60,27 +63,24 @@ def _dots(axes: Axes, there: np.ndarray, modalities: list[str]) -> None:
     axes.set_ylim(len(there) - 0.4, -0.6)
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, modalities: list[str], metric: str, alone: Mapping[str, float]) -> None:
+def _bars(
+    axes: Axes, shown: pd.DataFrame, modalities: list[str], metric: str, alone: Mapping[frozenset[str], float]
+) -> None:
     values = shown[metric].to_numpy(float)
     axes.barh(range(len(shown)), np.nan_to_num(values), height=0.7, color=[BLUE, *[GREY] * (len(shown) - 1)])
     room = np.nanmax([*np.abs(values), *np.abs(list(alone.values()) or [0.0])])
     for row, value in enumerate(values):
         axes.text(1.02, row, short(value), transform=axes.get_yaxis_transform(), va="center", size=7)
-    marks = {name: row for row, name in enumerate(_only(shown, modalities)) if name is not None and name in alone}
+    rows = [frozenset(np.array(modalities)[row].tolist()) for row in shown[modalities].to_numpy(bool)]
+    marks = {names: row for row, names in enumerate(rows) if names in alone}
     if marks:
-        at = [alone[name] for name in marks]
+        at = [alone[names] for names in marks]
         axes.plot(at, list(marks.values()), "D", ms=4, mfc="white", mec=ORANGE, label="trained on it alone")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=7)
     axes.set_xlim(min(0.0, float(np.nanmin(values))), 1.0 if 0.5 < room <= 1 else 1.05 * room)
     axes.set_xlabel(metric.replace("_", " "))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-
-
-def _only(shown: pd.DataFrame, modalities: list[str]) -> list[str | None]:
-    """Per row the one modality that is there; None where there are several."""
-    rows = shown[modalities].to_numpy(bool)
-    return [modalities[int(row.argmax())] if row.sum() == 1 else None for row in rows]
 
 
 def _curve(axes: Axes, curve: pd.DataFrame, metric: str) -> None:

@@ -38,7 +38,7 @@ def write_certainty(
     names = [name for name, target in model.targets.items() if isinstance(target, MultiClass) and name in test]
     if not names:
         return {}
-    validation = score_patterns(model, data, "val", device)
+    validation = score_patterns(model, data, "val", device, names)
     kept: dict[str, dict[str, Any]] = {}
     for name in names:
         table = certainty_table(validation[name], test[name])

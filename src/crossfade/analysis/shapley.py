@@ -1,4 +1,4 @@
-"""Which modality matters: exact Shapley values and interactions over the presence patterns."""
+"""Which modality matters: Shapley values and interactions over the presence patterns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from crossfade.analysis.absence import Scores
 from crossfade.analysis.intervals import Interval, bootstrap
+from crossfade.analysis.patterns import is_complete, modality_orders
 from crossfade.runs import RunFolder
 
 
@@ -19,13 +20,16 @@ class Shares:
     """Of one target: each sample's Shapley values (M, N) and interactions (M, M, N), and what they are shares of.
 
     NaN in samples whose truth is not known. The values of a sample sum to what the full model's prediction is worth
-    more than one that looks at nothing.
+    more than one that looks at nothing. Of many modalities they are estimated from `orders` in which these come, with
+    standard errors (M,) of their means over the samples; then there are no interactions.
     """
 
     modalities: tuple[str, ...]
     of: str
     values: np.ndarray
-    interactions: np.ndarray
+    interactions: np.ndarray | None
+    orders: int = 0
+    sampling_sd: np.ndarray | None = None
 
     def mean(self) -> np.ndarray:
         """The values' mean over the samples, (M,)."""
@@ -38,13 +42,16 @@ class Shares:
 
 
 def shares_of(scores: Scores) -> Shares | None:
-    """The Shapley values of a target; None where no worth of a single sample is defined, or patterns were left out."""
-    modalities = len(scores.modalities)
-    if scores.worth is None or scores.worth_of_nothing is None or len(scores.patterns) != 2**modalities - 1:
+    """The Shapley values of a target; None where no worth of a single sample is defined."""
+    if scores.worth is None or scores.worth_of_nothing is None:
         return None
     nothing = np.broadcast_to(scores.worth_of_nothing, scores.worth.shape[1:])
     # a pattern that leaves a sample with nothing is worth what a prediction without any input is
     worth = np.where(np.isnan(scores.worth), nothing, scores.worth)
+    if not is_complete(scores.patterns):
+        orders = modality_orders(len(scores.modalities))
+        values, sd = sampled_values(scores.patterns, worth, nothing, orders)
+        return Shares(scores.modalities, scores.worth_is, values, None, len(orders), sd)
     values, pairs = shapley_values(scores.patterns, worth, nothing), interactions(scores.patterns, worth, nothing)
     return Shares(scores.modalities, scores.worth_is, values, pairs)
 
@@ -63,6 +70,26 @@ def shapley_values(patterns: np.ndarray, worth: np.ndarray, nothing: np.ndarray)
                 weight = factorial(size) * factorial(modalities - size - 1) / factorial(modalities)
                 found[m] += weight * (v[subset | 1 << m] - v[subset])
     return found
+
+
+def sampled_values(
+    patterns: np.ndarray, worth: np.ndarray, nothing: np.ndarray, orders: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """φ_m = mean over orders of v(those before m, and m) − v(those before m), (M, N), and the sd of its mean over N.
+
+    Castro et al. 2009, doi:10.1016/j.cor.2008.04.004. The values of a sample still sum to v(all) − v(∅). The second
+    half of `orders` (R, M) are the first reversed (antithetic): the sd is that of a mean over R/2 independent pairs.
+    """
+    place = {row.tobytes(): i for i, row in enumerate(patterns)}
+    gains = np.zeros((*orders.shape, *worth.shape[1:]))
+    for gain, order in zip(gains, orders, strict=True):
+        here, before = np.zeros(patterns.shape[1], bool), nothing
+        for m in order:
+            here[m] = True
+            now = worth[place[here.tobytes()]]
+            gain[m], before = now - before, now
+    pairs = np.nanmean(gains, axis=2).reshape(2, len(orders) // 2, -1).mean(0)
+    return gains.mean(0), pairs.std(0, ddof=1) / np.sqrt(len(pairs))
 
 
 def interactions(patterns: np.ndarray, worth: np.ndarray, nothing: np.ndarray) -> np.ndarray:
@@ -97,20 +124,24 @@ def _by_number(patterns: np.ndarray, worth: np.ndarray, nothing: np.ndarray) -> 
 def write_shares(
     folder: RunFolder, found: Mapping[str, Scores], ids: Sequence[str], groups: Sequence[str]
 ) -> dict[str, dict[str, object]]:
-    """shapley_<target>.csv, shapley_pairs_<target>.csv, shapley_samples_<target>.csv; returns what a summary keeps."""
+    """shapley_<target>.csv, shapley_pairs_… and shapley_samples_<target>.csv; returns what a summary keeps."""
     kept: dict[str, dict[str, object]] = {}
     for name, scores in found.items():
         shares = shares_of(scores)
         if shares is None or np.isnan(shares.values).all():
             continue
-        rows = [i._asdict() for i in shares.intervals(groups)]
+        rows: list[dict[str, object]] = [i._asdict() for i in shares.intervals(groups)]
+        if shares.sampling_sd is not None:
+            rows = [row | {"sampling_sd": float(sd)} for row, sd in zip(rows, shares.sampling_sd, strict=True)]
         table = pd.DataFrame(rows, index=pd.Index(shares.modalities, name="modality")).reset_index()
         folder.write_table(f"shapley_{name}", table)
-        pairs = pd.DataFrame(np.nanmean(shares.interactions, axis=2), columns=list(shares.modalities))
-        pairs.insert(0, "modality", shares.modalities)
-        folder.write_table(f"shapley_pairs_{name}", pairs)
+        if shares.interactions is not None:
+            pairs = pd.DataFrame(np.nanmean(shares.interactions, axis=2), columns=list(shares.modalities))
+            pairs.insert(0, "modality", shares.modalities)
+            folder.write_table(f"shapley_pairs_{name}", pairs)
         each = pd.DataFrame(shares.values.T, columns=list(shares.modalities))
         folder.write_table(f"shapley_samples_{name}", pd.concat([pd.Series(list(ids), name="id"), each], axis=1))
         values = dict(zip(shares.modalities, rows, strict=True))
-        kept[name] = {"of": shares.of, "values": values}
+        of = shares.of if shares.interactions is not None else f"{shares.of}, estimated from {shares.orders} orders"
+        kept[name] = {"of": of, "values": values}
     return kept

@@ -16,14 +16,20 @@ from crossfade.drawing import BLUE, INK, STYLE, save
 
 
 @rc_context(STYLE)
-def draw_shares(values: pd.DataFrame, pairs: pd.DataFrame, of: str, path: Path) -> None:
+def draw_shares(values: pd.DataFrame, pairs: pd.DataFrame | None, of: str, path: Path) -> None:
     """Left: each modality's Shapley value with its interval, the largest above; right: interactions of pairs.
 
-    `values` has the columns modality, value, low, high; `pairs` modality and one column per modality.
+    `values` has the columns modality, value, low, high; `pairs` modality and one column per modality, None where the
+    interactions are not known.
     """
     shown = values.sort_values("value", ascending=False)
     names = [str(name) for name in shown["modality"]]
     side = 0.42 * len(names)
+    if pairs is None:
+        figure = Figure(figsize=(5.6, max(2.2, 1.2 + side)))
+        _bars(figure.subplots(), shown, names, of)
+        save(figure, path)
+        return
     figure = Figure(figsize=(4.6 + side + 1.4, max(2.2, 1.2 + side)))
     left, right = figure.subplots(1, 2, width_ratios=[3.4, side + 0.4])
     _bars(left, shown, names, of)

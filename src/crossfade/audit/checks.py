@@ -14,6 +14,7 @@ from crossfade.audit.hidden import hidden_tensors
 from crossfade.audit.subject import MODALITIES, WIDTH, Subject, small_model
 from crossfade.fusion.base import Fused
 from crossfade.fusion.elementwise import Weighted
+from crossfade.imputation.base import NoImputation
 
 CLOSE = 1e-4
 
@@ -75,15 +76,18 @@ def absent_is_absent(s: Subject) -> str:
 
 
 def absent_tokens_are_not_read(s: Subject) -> str:
-    """The strategy looks at the mask, and not at what stands in masked tokens."""
+    """Strategy and imputation look at the mask, and not at what stands in masked tokens."""
     with torch.no_grad():
         tokens, mask = s.model.embed(s.inputs, s.presence)
         dirty = torch.where(mask.unsqueeze(-1), tokens, torch.full_like(tokens, 3.0))
-        a, b = s.model.fusion(tokens, mask), s.model.fusion(dirty, mask)
-    seen = a.mask.unsqueeze(-1)
-    if not torch.equal(a.tokens.masked_fill(~seen, 0), b.tokens.masked_fill(~seen, 0)):
-        return "values of masked tokens reach the fused tokens"
-    return "" if torch.equal(a.weight, b.weight) else "values of masked tokens change the branches' weights"
+        for fill in (NoImputation(), s.model.imputation):
+            a, b = s.model.fusion(*fill(tokens, mask)), s.model.fusion(*fill(dirty, mask))
+            seen = a.mask.unsqueeze(-1)
+            if not torch.equal(a.tokens.masked_fill(~seen, 0), b.tokens.masked_fill(~seen, 0)):
+                return "values of masked tokens reach the fused tokens"
+            if not torch.equal(a.weight, b.weight):
+                return "values of masked tokens change the branches' weights"
+    return ""
 
 
 def order_of_modalities(s: Subject) -> str:
@@ -106,6 +110,8 @@ def gradients(s: Subject) -> str:
         # a softmax cannot see a constant that is added to every key
         if p.requires_grad and (p.grad is None or not p.grad.any()) and not name.endswith("key.bias")
     ]
+    if not isinstance(model.imputation, NoImputation):  # then a strategy's own vectors for the absent are idle
+        dead = [name for name in dead if not (name.startswith("fusion.") and name.endswith("absent"))]
     rows = s.presence.any(1) if s.make is None else s.presence.all(1)  # trained: α may be 1 on another
     unread = [m for m, x in inputs.items() if x.is_floating_point() and (x.grad is None or not x.grad[rows].any())]
     if s.make is None:  # trained: a ReLU may be dead, an embedding's word not in these samples

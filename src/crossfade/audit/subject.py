@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from crossfade.allowed import find_class
 from crossfade.audit.find import where
+from crossfade.build import build
 from crossfade.core.transformer import Transformer
 from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError, did_you_mean
 from crossfade.fusion.base import Fusion
+from crossfade.imputation.base import Imputation
 from crossfade.model import FusionModel
 from crossfade.registry import read_option
 from crossfade.runs import RunFolder
@@ -49,8 +51,8 @@ class Subject:
             return self.model(given, self.presence if presence is None else presence)
 
 
-def of_option(option: str, given: Mapping[str, Any] | None = None) -> Subject:
-    """A strategy of conf/fusion, with the fields of its YAML, or those given; the run's α is left out."""
+def of_option(option: str, given: Mapping[str, Any] | None = None, imputation: str = "none") -> Subject:
+    """A strategy of conf/fusion, with the fields of its YAML, or those given, and an imputation; α is left out."""
     part = read_option("fusion", option)
     fields = {k: None if str(v).startswith("${") else v for k, v in part.items() if k != "_target_"}
     if unknown := [key for key in given or {} if key not in fields]:
@@ -58,10 +60,10 @@ def of_option(option: str, given: Mapping[str, Any] | None = None) -> Subject:
         raise UserError(
             *(f"{key}: fusion={option} has no such field.{did_you_mean(key, fields)} {has}" for key in unknown)
         )
-    return of_class(option, find_class(part["_target_"]), fields | dict(given or {}))
+    return of_class(option, find_class(part["_target_"]), fields | dict(given or {}), imputation)
 
 
-def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any]) -> Subject:
+def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any], imputation: str = "none") -> Subject:
     """A small model around a strategy: three modalities, three tokens each, every presence pattern."""
 
     def make_strategy(modalities: tuple[str, ...], width: int, tokens: int) -> Fusion:
@@ -76,19 +78,20 @@ def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any]) -> Su
             ) from error
 
     def make(seed: int) -> FusionModel:
-        return small_model(make_strategy, MODALITIES, tokens=3, seed=seed)
+        return small_model(make_strategy, MODALITIES, tokens=3, seed=seed, imputation=imputation)
 
     with seeded(0, "audit"):
         patterns = torch.tensor([[bool(p >> m & 1) for m in range(3)] for p in range(1, 8)])
         presence = torch.cat([patterns, patterns.flip(0)])
         inputs = {m: torch.randn(len(presence), 4, FEATURES) for m in MODALITIES}
-    return Subject(name, make(0), inputs, presence, make, make_strategy)
+    label = name if imputation == "none" else f"{name} imputation={imputation}"
+    return Subject(label, make(0), inputs, presence, make, make_strategy)
 
 
 def small_model(
-    make_strategy: Callable[..., Fusion], modalities: tuple[str, ...], tokens: int, seed: int
+    make_strategy: Callable[..., Fusion], modalities: tuple[str, ...], tokens: int, seed: int, imputation: str = "none"
 ) -> FusionModel:
-    """Linear encoders, the strategy, a Transformer of one block, a head of three classes."""
+    """Linear encoders, the imputation, the strategy, a Transformer of one block, a head of three classes."""
     encoders = {}
     embeddings = {}
     for m in modalities:
@@ -97,12 +100,16 @@ def small_model(
             embeddings[m] = Embedding(WIDTH, WIDTH, tokens)
     with seeded(seed, "fusion"):
         fusion = make_strategy(modalities=tuple(sorted(modalities)), width=WIDTH, tokens=tokens)
+    with seeded(seed, "imputation"):
+        names = tuple(sorted(modalities))
+        filled: Imputation = build(read_option("imputation", imputation), modalities=names, width=WIDTH, tokens=tokens)
     with seeded(seed, "core"):
         core = Transformer(WIDTH, getattr(fusion, "length", tokens), depth=1, heads=2, dropout=0.0)
     with seeded(seed, "target"):
         fitted = {"classes": ["x", "y", "z"], "counts": [1, 1, 1]}
         target = make_target(TargetSpec.model_validate({"name": "kind", "kind": "multiclass"}), fitted, WIDTH)
-    return FusionModel(encoders, {m: m for m in modalities}, embeddings, fusion, core, {"kind": target}).eval()
+    encoder_of = {m: m for m in modalities}
+    return FusionModel(encoders, encoder_of, embeddings, fusion, core, {"kind": target}, filled).eval()
 
 
 class Plain(Encoder):

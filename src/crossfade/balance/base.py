@@ -84,15 +84,6 @@ def known_where(here: Tensor, truth: Tensor) -> Tensor:
     return truth.masked_fill(~here.view(-1, *[1] * (truth.ndim - 1)), unknown)
 
 
-def shared(value: Tensor) -> Tensor:
-    """The mean of a number over all processes; itself where there is one."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        value = value.clone()
-        torch.distributed.all_reduce(value)
-        value = value / torch.distributed.get_world_size()
-    return value
-
-
 def of_others(values: Tensor, counts: Tensor) -> Tensor:
     """Per modality the mean of the other modalities' values, of those that count; its own where no other does."""
     used = (counts > 0).to(values.dtype)

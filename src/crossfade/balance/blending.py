@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from crossfade.balance.base import Balance, Truth, alone_losses, shared, total_loss
+from crossfade.balance.base import Balance, Truth, alone_losses, total_loss
 from crossfade.model import FusionModel
+from crossfade.processes import shared
 
 
 class GradientBlending(Balance):

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from crossfade.balance.base import Balance, Truth, alone_losses, of_others, shared
+from crossfade.balance.base import Balance, Truth, alone_losses, of_others
 from crossfade.model import FusionModel
+from crossfade.processes import shared
 
 
 class OgmGe(Balance):

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
-from crossfade.balance.base import Balance, Truth, of_others, shared
+from crossfade.balance.base import Balance, Truth, of_others
 from crossfade.masking import masked_mean
 from crossfade.model import FusionModel
+from crossfade.processes import shared
 from crossfade.targets.multiclass import MultiClass
 
 

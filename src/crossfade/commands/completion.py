@@ -54,7 +54,8 @@ def _query(line: str, commands: Sequence[str]) -> None:
             "evaluate": ["run", "checkpoint", "split"],
             "predict": ["run", "manifest", "output"],
             "compare": ["metric"],
-            "audit": ["run"],
+            "ceiling": ["run", "patterns"],
+            "audit": ["run", "imputation"],
             "stress": ["run", "severities", "corruptions", "modalities", "attacks", "epsilons", "samples", "split"],
             "explain": ["run", "samples", "ids", "target", "method"],
         }

@@ -210,9 +210,29 @@ def _labelled(settings: list[tuple[dict[str, Any], Model]]) -> list[Model]:
     """Each model named by its strategy and by whatever else tells the settings apart."""
     keys = {key for flat, _ in settings for key in flat}
     varying = sorted(k for k in keys if len({repr(flat.get(k)) for flat, _ in settings}) > 1)
+    other = {k.removesuffix("._target_") for k in varying if k.endswith("._target_")}  # the part itself is another one
+
+    def of_part_alone(key: str) -> bool:
+        """Does it vary only because other parts have no such field?"""
+        having = [flat for flat, _ in settings if key in flat]
+        lacking = [flat for flat, _ in settings if key not in flat]
+        if key.endswith("._target_") or len({repr(flat[key]) for flat in having}) > 1:
+            return False
+        targets = [f"{part}._target_" for part in other if key.startswith(f"{part}.")]
+        return any({flat.get(t) for flat in having}.isdisjoint(flat.get(t) for flat in lacking) for t in targets)
+
     for flat, model in settings:
-        found = find_part("fusion", flat["fusion._target_"])
-        parts = [found[0] if found else flat["fusion._target_"].rpartition(".")[2]]
-        parts += [f"{k.removeprefix('fusion.')}={flat[k]}" for k in varying if k in flat and k != "fusion._target_"]
+        parts = [_option("fusion", flat["fusion._target_"])]
+        for key in varying:
+            if key in flat and key != "fusion._target_" and not of_part_alone(key):
+                part = key.removesuffix("._target_")
+                value = _option(part, flat[key]) if part != key else flat[key]
+                parts.append(f"{part.removeprefix('fusion.')}={'none' if value is None else value}")
         model.label = " ".join(parts)
     return [model for _, model in settings]
+
+
+def _option(group: str, target: str) -> str:
+    """The option of a group by its `_target_`, or its class where no YAML has it."""
+    found = find_part(group.replace(".", "/"), target)
+    return found[0] if found else target.rpartition(".")[2]

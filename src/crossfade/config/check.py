@@ -13,6 +13,7 @@ from crossfade.config.explain import problems_of
 from crossfade.config.parts import part_problems
 from crossfade.config.schema import RunConfig
 from crossfade.errors import UserError
+from crossfade.registry import read_option
 
 # keys that a run's result does not depend on; α counts where it is used: in the fusion
 LABELS = (
@@ -84,6 +85,8 @@ def effective(config: RunConfig) -> dict[str, Any]:
         del plain[label]
     for group, picked in (("modality", config.task.modalities), ("target", config.task.targets)):
         plain[group] = {name: spec for name, spec in plain[group].items() if name in picked}
+    masked = len(config.task.modalities) == 1 or plain["imputation"] == read_option("imputation", "none")
+    plain["imputation"] = None if masked else plain["imputation"]  # as in runs of before there was a choice
     kinds = {spec["kind"] for spec in plain["modality"].values()}
     plain["encoder"] = {kind: part for kind, part in plain["encoder"].items() if kind in kinds}
     return plain

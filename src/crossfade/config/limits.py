@@ -35,6 +35,7 @@ def _are_quantiles(value: Any) -> bool:
 ABOVE_ZERO = Limit("above 0", lambda value: _number(value) and value > 0)
 SHARE = Limit("in [0, 1]", lambda value: _number(value) and 0 <= value <= 1)
 RATE_OF_LOSS = Limit("in [0, 1)", lambda value: _number(value) and 0 <= value < 1)
+BETWEEN = Limit("between 0 and 1", lambda value: _number(value) and 0 < value < 1)
 
 LIMITS: dict[str, Limit] = {
     # parts of the model
@@ -125,6 +126,7 @@ OF_GROUP: dict[str, dict[str, Limit]] = {
     "encoder/text": {"pool": choice("mean", "cls", "none")},
     "absence": {"rate": RATE_OF_LOSS, "by": choice("label", "value")},
     "balance": {"rate": RATE_OF_LOSS},
+    "imputation": {"rate": BETWEEN},
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }
 

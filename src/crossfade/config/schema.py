@@ -117,6 +117,7 @@ class RunConfig(Section):
     modality: dict[str, ModalitySpec]
     target: dict[str, TargetSpec]
     encoder: dict[str, Part]
+    imputation: Part | None = None
     fusion: Part
     core: Part
     balance: Part | None = None

@@ -12,7 +12,7 @@ from torch.nn.functional import layer_norm, pad
 from crossfade.blocks import SelfAttention, attend
 from crossfade.draws import dropout
 from crossfade.fusion.base import Fused, Fusion, one_branch
-from crossfade.fusion.layers import PerModality
+from crossfade.per_modality import PerModality
 
 
 class Attention(Fusion):

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import (
-    PerModality,
     masked_softmax,
     others_mean,
     present_mean,
     side_by_side,
     token_mean,
 )
+from crossfade.per_modality import PerModality
 
 
 class GMU(Fusion):

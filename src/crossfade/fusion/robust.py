@@ -8,7 +8,8 @@ from torch.nn.functional import softplus
 
 from crossfade.draws import uniform
 from crossfade.fusion.base import Fused, Fusion, one_branch
-from crossfade.fusion.layers import PerModality, present_mean
+from crossfade.fusion.layers import present_mean
+from crossfade.per_modality import PerModality
 
 
 class EmbraceNet(Fusion):

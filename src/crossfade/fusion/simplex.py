@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.fusion.base import Fusion
-from crossfade.fusion.layers import PerModality, masked_softmax, token_mean
+from crossfade.fusion.layers import masked_softmax, token_mean
+from crossfade.per_modality import PerModality
 
 
 class WithAlpha(Fusion):

@@ -9,7 +9,8 @@ from torch.nn.functional import pad
 from crossfade.budget import outer_product_problem
 from crossfade.errors import UserError
 from crossfade.fusion.base import Fused, Fusion, one_branch
-from crossfade.fusion.layers import PerModality, others_mean, present_mean
+from crossfade.fusion.layers import others_mean, present_mean
+from crossfade.per_modality import PerModality
 
 
 def product(factors: Tensor) -> Tensor:

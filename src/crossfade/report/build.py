@@ -18,6 +18,7 @@ from crossfade.data.module import DataModule
 from crossfade.evaluate import reopen_data, reopen_model
 from crossfade.model import FusionModel
 from crossfade.report.calibration import calibration_sections
+from crossfade.report.ceiling import ceiling_sections
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
 from crossfade.report.looks import looks
@@ -113,6 +114,7 @@ def _sections(folder: RunFolder, model: FusionModel, data: DataModule) -> list[S
     targets = list(model.targets)
     return [
         *calibration_sections(folder, targets),
+        *ceiling_sections(folder),
         *perceived(folder, targets),
         *robustness_sections(folder, model),
         *looks(folder, data),

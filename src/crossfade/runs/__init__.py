@@ -9,6 +9,7 @@
         summary.json            the numbers at the end of the run
         preprocessing.json      what was learned from the training split (vocabulary, means, classes)
         absence_<target>.csv    the metrics of every presence pattern; absence_rate_<target>.csv: over rates of absence
+        ceiling_<target>.csv    the same beside models trained on just a pattern (singles/, ceilings/), where asked for
         shapley_<target>.csv    what each modality is worth; shapley_pairs_…: interactions; shapley_samples_…: by sample
         certainty_<target>.csv  of classes: temperature, calibration, conformal sets of every presence pattern
         robustness_<target>.csv what corrupted modalities leave; adversarial_<target>.csv: what attacks leave (stress)

@@ -30,6 +30,7 @@ NOT_OF_DATA = tuple(field for field in BATCHABLE if field.startswith(("encoder",
 NOT_TRAINED = ("singles", "patterns")  # what is done after the training
 SMALL_ENCODERS = ("LinearTable", "TableEncoder", "WhitenedTable", "PatchEncoder")  # may train in a stack
 BALANCES = ("NoBalance", "ModalityDropout")
+IMPUTATIONS = ("NoImputation", "Zeros", "Learned")  # without statistics of the batches or a loss of their own
 TARGETS = ("MultiClass", "MultiLabel", "Regression", "Slots", "Alarm", "Forecast")  # heads without convolutions
 
 # measured with benchmarks/sweep.py, see docs/stacked.md
@@ -111,6 +112,8 @@ def why_not(config: RunConfig) -> str | None:
         return f"balance ({_class(config.balance)}) steers a run's loss or gradients; of these modality_dropout stacks"
     if config.adversary is not None and _class(config.adversary) != "NoAdversary":
         return f"adversary ({_class(config.adversary)}) attacks each run's own model in every step"
+    if config.imputation is not None and _class(config.imputation) not in IMPUTATIONS:
+        return f"imputation ({_class(config.imputation)}) keeps statistics, or has a loss of its own, in each run"
     for name in config.task.targets:
         if (kind := config.target[name].target_.rpartition(".")[2]) not in TARGETS:
             return f"target {name} ({kind}) has a head with convolutions, which gains nothing in a stack"
