@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 
-def group_letters(count: int, different: Collection[tuple[int, int]]) -> list[str]:
+def group_letters(count: int, different: Collection[tuple[int, int]]) -> list[list[str]]:
     """The letters of models 0 … count − 1, "a" where the first stands; `different` are the pairs that differ.
 
     Two models share a letter exactly where they do not differ: insert and absorb (Piepho 2004,
@@ -19,7 +19,7 @@ def group_letters(count: int, different: Collection[tuple[int, int]]) -> list[st
         unique = list(dict.fromkeys(split))
         groups = [g for g in unique if not any(g < other_group for other_group in unique)]
     ordered = sorted(groups, key=lambda group: sorted(group))
-    return ["".join(_letter(place) for place, group in enumerate(ordered) if model in group) for model in range(count)]
+    return [[_letter(place) for place, group in enumerate(ordered) if model in group] for model in range(count)]
 
 
 def _letter(place: int) -> str:

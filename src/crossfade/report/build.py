@@ -19,6 +19,7 @@ from crossfade.evaluate import reopen_data, reopen_model
 from crossfade.model import FusionModel
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
+from crossfade.report.facts import facts_of
 from crossfade.report.robustness import robustness_sections
 from crossfade.report.section import Section
 from crossfade.report.vector import inline
@@ -62,7 +63,7 @@ def _contents(config: RunConfig, folder: RunFolder) -> dict[str, Any]:
         "warnings": [],
         "command": command,
         "config": yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True),
-        "facts": _facts(environment),
+        "facts": facts_of(environment),
         "targets": [],
         "more": [],
         "sections": [],
@@ -159,19 +160,6 @@ def _unfinished(folder: RunFolder) -> str:
         f"This run is not finished (status: {state}). What there is of it stands below. Go on with it: "
         f"resume={folder.path}"
     )
-
-
-def _facts(environment: Mapping[str, Any]) -> dict[str, str]:
-    git = environment.get("git") or {}
-    packages = environment.get("packages") or {}
-    wanted = ("crossfade", "torch", "pytorch-lightning", "transformers", "timm")
-    return {
-        "started": str(environment.get("started", "")),
-        "in": str(environment.get("folder", "")),
-        "commit": f"{git.get('commit', 'no git')}{' and changes (git.diff)' if git.get('dirty') else ''}",
-        "machine": f"{environment.get('cpu', {}).get('name', '')}, {environment.get('platform', '')}",
-        "packages": ", ".join(f"{name} {packages[name]}" for name in wanted if name in packages),
-    }
 
 
 def _part(part: Mapping[str, Any]) -> str:

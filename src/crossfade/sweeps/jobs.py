@@ -42,9 +42,15 @@ class Job:
     number: int
     state: str  # waiting | running | finished | failed | interrupted
     error: str | None
-    settings: Mapping[str, str]
+    overrides: list[str]
     config: Mapping[str, Any]  # empty where the job never came to write it
     fits: list[Fit] = field(default_factory=list)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings by key; `fusion.alpha` is α as well."""
+        pairs = (text.lstrip("+~").partition("=") for text in self.overrides)
+        return {"alpha" if key == "fusion.alpha" else key: value for key, _, value in pairs}
 
     @property
     def strategy(self) -> str:
@@ -93,7 +99,7 @@ def _job(path: Path, number: int, entry: Mapping[str, Any] | None) -> Job:
     folder = RunFolder(path)
     if not is_run(path):
         state, error = ("failed", "it ended before its config was written") if entry is None else _of(entry)
-        return Job(path, number, state, error, _settings(entry["overrides"] if entry else []), {})
+        return Job(path, number, state, error, entry["overrides"] if entry else [], {})
     config = _config(folder)
     state, error = _state(folder)
     if entry is not None and state != "finished" and entry["state"] not in ("waiting", "running"):
@@ -104,7 +110,7 @@ def _job(path: Path, number: int, entry: Mapping[str, Any] | None) -> Job:
     else:
         places = [(k, RunFolder(path / f"fold_{k}")) for k in range(folds)]
         fits = [_fit(place, k, config) for k, place in places]
-    return Job(path, number, state, error, _settings(folder.overrides()), config, fits)
+    return Job(path, number, state, error, folder.overrides(), config, fits)
 
 
 def _of(entry: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -128,11 +134,6 @@ def _config(folder: RunFolder) -> dict[str, Any]:
     if not isinstance(plain, dict) or "fusion" not in plain:
         raise UserError(f"{folder.config_file}: holds no config of a run. Restore it, or move the folder away.")
     return plain
-
-
-def _settings(overrides: list[str]) -> dict[str, str]:
-    pairs = (text.lstrip("+~").partition("=") for text in overrides)
-    return {"alpha" if key == "fusion.alpha" else key: value for key, _, value in pairs}
 
 
 def _fit(folder: RunFolder, fold: int | None, config: Mapping[str, Any]) -> Fit:

@@ -19,6 +19,7 @@ from crossfade.drawing import GREY, INK, ORANGE, STYLE, save
 from crossfade.sweeps.report.curves import Curve, Landscape, Panel
 
 LINE = 0.155  # inches of a label
+BAR = 0.018  # of α, for the interval of a strategy without
 
 
 class Label(NamedTuple):
@@ -85,10 +86,11 @@ def _curves(
         if curve.learned is not None:
             axes.plot(curve.learned.alpha, curve.learned.mean, "D", ms=5.5, mfc="white", mec=colour, mew=1.4, zorder=5)
         labels.append(Label(float(means[-1]), curve.strategy, colour))
-    for level in panel.levels:
+    for place, level in enumerate(panel.levels):
         colour, e = colours[level.strategy], level.estimate
-        axes.axhspan(e.low, e.high, color=colour, alpha=0.07, lw=0)
         axes.axhline(e.mean, color=colour, lw=1.2)
+        at = 1.03 + BAR * place  # bands over the whole width would hide each other and the curves
+        axes.plot([at, at], [e.low, e.high], color=colour, lw=3.5, alpha=0.35, solid_capstyle="butt")
         labels.append(Label(e.mean, f"{level.strategy} {short(e.mean)}", colour))
     if panel.single is not None:
         axes.axhline(panel.single.mean, color=GREY, ls=(0, (5, 2)), lw=1.3)
@@ -97,7 +99,7 @@ def _curves(
         axes.axhline(panel.bound, color=ORANGE, ls="--", lw=1.3)
         labels.append(Label(panel.bound, f"Bayes bound {short(panel.bound)}", ORANGE))
     axes.set_ylim(*limits)
-    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlim(-0.02, 1.02 + BAR * len(panel.levels))
     axes.grid(axis="y")
     axes.set_title(panel.title, loc="left")
     _beside(axes, labels, limits, height)
@@ -107,12 +109,12 @@ def _beside(axes: Axes, labels: Sequence[Label], limits: tuple[float, float], he
     """Labels at the right, moved apart where they would lie on each other, with a line to what they name."""
     gap = LINE / height * (limits[1] - limits[0])
     ordered = sorted(labels)
-    places = spread([label.y for label in ordered], gap, limits)
+    places = spread([label.y for label in ordered], gap)
     for label, y in zip(ordered, places, strict=True):
         axes.annotate(
             label.text,
             (1.0, label.y),
-            xytext=(1.045, y),
+            xytext=(1.03, y),
             xycoords=axes.get_yaxis_transform(),
             textcoords=axes.get_yaxis_transform(),
             color=label.colour,
@@ -122,16 +124,16 @@ def _beside(axes: Axes, labels: Sequence[Label], limits: tuple[float, float], he
         )
 
 
-def spread(wanted: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
-    """Places near the wanted ones (rising), at least `gap` apart and in the limits where there is room for all."""
-    places = list(wanted)
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + gap)
-    top = limits[1]
-    for i in range(len(places) - 1, -1, -1):
-        places[i] = min(places[i], top)
-        top = places[i] - gap
-    return places
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """The places nearest to the wanted ones (rising) that are at least `gap` apart: least squares by pooling."""
+    pools: list[list[float]] = []  # of neighbours that touch: sum of (wanted − offset), count
+    for i, y in enumerate(wanted):
+        pools.append([y - i * gap, 1])
+        while len(pools) > 1 and pools[-2][0] / pools[-2][1] > pools[-1][0] / pools[-1][1]:
+            total, count = pools.pop()
+            pools[-1] = [pools[-1][0] + total, pools[-1][1] + count]
+    bases = [total / count for total, count in pools for _ in range(int(count))]
+    return [base + i * gap for i, base in enumerate(bases)]
 
 
 def _ruler(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ class Ranking:
 
     settings: list[Setting]
     different: frozenset[tuple[int, int]]  # the pairs that differ, places in `settings`
-    letters: list[str]  # two that share one are not distinguishable; empty where a pair could not be tested
+    letters: list[list[str]]  # two that share one are not distinguishable; empty where a pair could not be tested
     tested: dict[tuple[int, int], Tested]
     adjusted: dict[tuple[int, int], float]
     by_strategy: bool  # one setting of each strategy, or the settings of a single strategy
