@@ -63,7 +63,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "sweep": (_sweep, "go on with a sweep that was stopped, or see how far it is"),
     "evaluate": (_evaluate, "rebuild a run from its folder and score it"),
     "compare": (_compare, "compare runs or sweeps: which is best, and what cannot be told from it"),
-    "report": (_report, "write one HTML page about a run: tables, figures, mistakes, cost"),
+    "report": (_report, "write one HTML page about a run or a sweep: tables, figures, verdicts"),
     "stress": (_stress, "corrupt and attack each modality of a run, and see what is left"),
     "audit": (_audit, "check the properties that a fusion must have"),
     "predict": (_predict, "write a run's predictions for a manifest of new samples"),

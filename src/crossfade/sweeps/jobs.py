@@ -88,8 +88,8 @@ def _from_ledger(path: Path) -> list[dict[str, Any]]:
             rows = ledger.execute(query).fetchall()
     except sqlite3.DatabaseError as error:
         raise UserError(
-            f"{file}: not readable as the ledger of a sweep: {error}. It is damaged, or of another version of Crossfade; "
-            "move it away to read the run folders alone."
+            f"{file}: not readable as the ledger of a sweep: {error}. It is damaged, or of another version of "
+            "Crossfade; move it away to read the run folders alone."
         ) from error
     keys = ("number", "name", "overrides", "state", "error")
     return [dict(zip(keys, row, strict=True)) | {"overrides": json.loads(row[2])} for row in rows]

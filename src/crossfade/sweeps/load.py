@@ -42,14 +42,19 @@ def load_sweep(path: Path | str) -> pd.DataFrame:
 def table_of(path: Path, jobs: Sequence[Job]) -> pd.DataFrame:
     """The table of jobs that are read already."""
     varying = varying_settings(jobs)
-    table = pd.DataFrame([_row(path, job, fit, varying) for job in jobs for fit in job.fits or [None]])
-    table = table[_ordered(list(table), varying)]
+    table = pd.DataFrame([_row(path, job, fit, varying) for job in jobs for fit in _fits(job)])
+    table = table[_ordered(list(table.columns), varying)]
     summaries = [fit.summary for job in jobs for fit in job.fits if fit.summary is not None]
     mains = Counter((s["main"], bool(s["higher_is_better"])) for s in summaries)
     main, higher = mains.most_common(1)[0][0] if mains else (None, True)
     modalities = list(dict.fromkeys(m for s in summaries for m in s["modalities"]))
     table.attrs = {"main": main, "better": "max" if higher else "min", "modalities": modalities, "varying": varying}
     return table
+
+
+def _fits(job: Job) -> Sequence[Fit | None]:
+    """A job that never began has a row all the same."""
+    return job.fits or [None]
 
 
 def varying_settings(jobs: Sequence[Job]) -> list[str]:
@@ -106,7 +111,7 @@ def _alpha(job: Job, summary: Mapping[str, Any] | None) -> dict[str, Any]:
     found = (summary or {}).get("alpha") if learned else fusion["alpha"]
     weights = dict.fromkeys(modalities, None if learned else 1 / len(modalities))
     if isinstance(found, Mapping):
-        weights |= found
+        weights.update(found)
     return {"alpha": weights[modalities[0]], "learned": learned, **{f"alpha.{m}": w for m, w in weights.items()}}
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from crossfade.analysis.results_table import short
 from crossfade.drawing import STYLE, save
 from crossfade.runs import RunFolder
-from crossfade.sweeps.report.landscape_figure import LINE, spread
+from crossfade.sweeps.report.landscape_figure import Label, beside
 from crossfade.sweeps.report.settings import Estimate, Setting, estimate
 
 MOST = 8  # curves
@@ -35,7 +35,7 @@ class Missing:
 
 
 def missing_of(path: Path, settings: Sequence[Setting], target: str) -> list[Missing]:
-    """The curves of the settings whose repeats have all written theirs (absence_rate_<target>.csv), on the same rates."""
+    """The curves of the settings whose repeats have all written one on the same rates (absence_rate_<target>.csv)."""
     found = []
     for setting in settings[:MOST]:
         tables = [RunFolder(path / str(row["folder"])).table(f"absence_rate_{target}") for row in setting.rows.values()]
@@ -62,19 +62,10 @@ def draw_missing(curves: Sequence[Missing], colours: Mapping[str, str], metric: 
     means = np.array([[v.mean for v in curve.values] for curve in curves])
     room = max(float(np.ptp(means)), 1e-3)
     limits = (float(means.min()) - 0.12 * room, float(means.max()) + 0.12 * room)
-    ends = [curve.values[-1].mean for curve in ordered]
-    for curve, end, y in zip(ordered, ends, spread(ends, LINE / 2.7 * (limits[1] - limits[0])), strict=True):
-        axes.annotate(
-            f"{curve.setting.label}  {short(curve.area)}",
-            (curve.rate[-1], end),
-            xytext=(1.03, y),
-            textcoords=axes.get_yaxis_transform(),
-            color=colours[curve.setting.label],
-            va="center",
-            size=8,
-            arrowprops={"arrowstyle": "-", "color": colours[curve.setting.label], "lw": 0.6, "shrinkA": 1, "shrinkB": 2},
-        )
     axes.set_ylim(*limits)
+    axes.set_xlim(-0.02, float(ordered[0].rate[-1]) + 0.01)
+    named = [(c.values[-1].mean, f"{c.setting.label}  {short(c.area)}", colours[c.setting.label]) for c in ordered]
+    beside(axes, [Label(*one) for one in named], height=2.8)
     axes.set_xlabel("rate at which a modality is absent")
     axes.set_ylabel(metric)
     axes.grid(axis="y")

@@ -76,7 +76,8 @@ class Sweep:
     @cached_property
     def colours(self) -> dict[str, str]:
         """By strategy, and by the label of each setting: its strategy's, or its own where there is one strategy."""
-        names = list(dict.fromkeys(s.strategy for s in [*self.ranking.settings, *self.settings]))
+        curves = [curve.strategy for panel in self.landscape.panels for curve in panel.curves] if self.landscape else []
+        names = list(dict.fromkeys([*curves, *(s.strategy for s in [*self.ranking.settings, *self.settings])]))
         found = {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
         for i, s in enumerate(self.ranking.settings):
             found[s.label] = found[s.strategy] if self.ranking.by_strategy else SERIES[i % len(SERIES)]
@@ -133,7 +134,9 @@ def _metric(table: pd.DataFrame, wanted: str | None) -> str | None:
 def _better(table: pd.DataFrame, jobs: Sequence[Job], metric: str) -> str:
     if metric == table.attrs["main"]:
         return str(table.attrs["better"])
-    return direction(metric, next(job.config for job in jobs if metric.partition("/")[0] in job.config.get("target", {})))
+    return direction(
+        metric, next(job.config for job in jobs if metric.partition("/")[0] in job.config.get("target", {}))
+    )
 
 
 def _contents(path: Path, jobs: Sequence[Job], sweep: Sweep | None, place: Path, page: Path) -> dict[str, Any]:
@@ -183,7 +186,11 @@ def _numbers(sweep: Sweep, states: Counter[str]) -> Iterator[tuple[str, str, str
     yield "best", short(e.mean), best.label + tables.interval(e.low, e.high)
     if sweep.single is not None:
         single = sweep.single.estimate
-        yield "best single modality", short(single.mean), sweep.single.strategy + tables.interval(single.low, single.high)
+        yield (
+            "best single modality",
+            short(single.mean),
+            sweep.single.strategy + tables.interval(single.low, single.high),
+        )
     if not math.isnan(sweep.bound):
         yield "Bayes bound", short(sweep.bound), "the best that the data allow"
     yield "jobs", f"{states['finished']} of {states.total()}", "finished"

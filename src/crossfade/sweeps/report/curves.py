@@ -11,7 +11,7 @@ import numpy as np
 
 from crossfade.analysis.landscape import Optimum, flat_range, optimum
 from crossfade.sweeps.report.pairs import Pairs, best_single
-from crossfade.sweeps.report.settings import Estimate, Setting, best, estimate, shared_blocks
+from crossfade.sweeps.report.settings import Estimate, Setting, best, estimate, honest, shared_blocks
 
 PANELS = 4  # combinations of other settings that are shown beside each other
 LEVELS = 6  # strategies without α that are drawn as lines
@@ -72,11 +72,16 @@ def landscape_of(settings: Sequence[Setting], pairs: Pairs, better: str) -> Land
     swept = {title: own for title, own in groups.items() if _swept(own)}
     if not swept:
         return None
-    first = _context(best([s for own in swept.values() for s in own], better).factors)
-    order = sorted(swept, key=lambda title: title != first)
+    sign = -1.0 if better == "max" else 1.0
+    judged = honest([s for own in swept.values() for s in own])
+
+    def rank(title: str) -> float:
+        top = best(swept[title], better)
+        return sign * (top.chosen_by if judged else top.mean)
+
+    order = sorted(swept, key=rank)
     shown = order[:PANELS]
     points = sum(len(own) for title in shown for own in _swept(swept[title]).values())
-    sign = -1.0 if better == "max" else 1.0
     panels, unshown = [], 0
     for title in shown:
         own = swept[title]

@@ -50,9 +50,7 @@ class Grid:
         alone = {share.axes[0]: share.share for share in self.shares if len(share.axes) == 1}
         both = {share.axes: share.share for share in self.shares if len(share.axes) == 2}
         pairs = [(a, b) for a in range(len(self.levels)) for b in range(a + 1, len(self.levels))]
-        first, second = max(
-            pairs, key=lambda p: alone.get(p[0], 0.0) + alone.get(p[1], 0.0) + both.get(p, 0.0)
-        )
+        first, second = max(pairs, key=lambda p: alone.get(p[0], 0.0) + alone.get(p[1], 0.0) + both.get(p, 0.0))
         return self.names[first], self.names[second]
 
 

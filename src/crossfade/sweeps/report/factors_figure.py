@@ -18,7 +18,10 @@ from crossfade.drawing import BLUE, GREY, INK, STYLE, save
 from crossfade.sweeps.report.factors import Grid, factors_of, spoken_level, varying_factors
 from crossfade.sweeps.report.settings import Setting
 
-BARS = 10  # shares that are shown one by one
+BARS = 8  # shares that are shown one by one
+SPREAD = 0.06  # of an axis' length
+NONE = -0.14  # where a line passes an axis that its setting does not have
+_PAPER: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 
 
 @rc_context(STYLE)
@@ -52,9 +55,8 @@ def draw_heat_map(grid: Grid, rows: str, columns: str, metric: str, better: str,
     axes = figure.add_subplot()
     colours = colormaps["Blues" if better == "max" else "Blues_r"]
     image = axes.imshow(means, cmap=colours, aspect="auto")
-    middle = (image.norm.vmin or 0.0) + 0.6 * ((image.norm.vmax or 0.0) - (image.norm.vmin or 0.0))
     for (row, column), value in np.ndenumerate(means):
-        dark = value > middle if better == "max" else value < middle - 0.2 * np.ptp(means)
+        dark = (value - means.min() if better == "max" else means.max() - value) > 0.6 * np.ptp(means)
         axes.text(column, row, short(value), ha="center", va="center", color="white" if dark else INK, size=8)
     best = np.unravel_index((means if better == "max" else -means).argmax(), means.shape)
     frame = [best[1] - 0.48, best[0] - 0.46]
@@ -66,7 +68,7 @@ def draw_heat_map(grid: Grid, rows: str, columns: str, metric: str, better: str,
     axes.set_ylabel(rows)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=12)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label(metric)
     save(figure, path)
 
@@ -87,7 +89,7 @@ def draw_parallel(settings: Sequence[Setting], metric: str, better: str, path: P
     means = np.array([s.mean for s in settings])
     low, high = float(means.min()), float(means.max())
     norm = Normalize(low, high if high > low else low + 1e-9)
-    colours = colormaps["viridis" if better == "max" else "viridis_r"]
+    colours = colormaps["viridis_r" if better == "max" else "viridis"]  # dark is good, and pale fades on paper
     names = [*factors, metric]
     figure = Figure(figsize=(1.1 + 1.5 * len(names), 3.4))
     axes = figure.add_subplot()
@@ -95,7 +97,8 @@ def draw_parallel(settings: Sequence[Setting], metric: str, better: str, path: P
     paths, shades = [], []
     for i in np.argsort(rank, kind="stable"):
         described = factors_of(settings[i])
-        heights = [_height(described.get(name), levels) for name, levels in factors.items()]
+        aside = SPREAD * (norm(means[i]) - 0.5)  # lines of one level lie beside each other, ordered by the metric
+        heights = [_height(described.get(name), levels) + aside for name, levels in factors.items()]
         paths.append(np.column_stack([np.arange(len(names)), [*heights, norm(means[i])]]))
         shades.append(colours(norm(means[i])))
     thin = len(settings) > 60
@@ -118,10 +121,6 @@ def draw_parallel(settings: Sequence[Setting], metric: str, better: str, path: P
     axes.set_axis_off()
     figure.colorbar(ScalarMappable(norm, colours), ax=axes, pad=0.01, aspect=22, label=metric)
     save(figure, path)
-
-
-NONE = -0.14  # where a line passes an axis that its setting does not have
-_PAPER: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 
 
 def _height(value: Any, levels: Sequence[Any]) -> float:

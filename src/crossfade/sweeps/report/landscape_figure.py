@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,12 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import ScaledTranslation
 
 from crossfade.analysis.results_table import short
 from crossfade.drawing import GREY, INK, ORANGE, STYLE, save
 from crossfade.sweeps.report.curves import Curve, Landscape, Panel
 
 LINE = 0.155  # inches of a label
+AWAY = 14  # points between axes and labels
+_LINE: Any = {"arrowstyle": "-", "lw": 0.6, "shrinkA": 0, "shrinkB": 1, "relpos": (0, 0.5)}
 BAR = 0.018  # of α, for the interval of a strategy without
 
 
@@ -72,9 +75,7 @@ def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
     return max(lowest, low - 0.35 * room) - 0.04 * room, min(highest, high + 0.35 * room) + 0.04 * room
 
 
-def _curves(
-    axes: Axes, panel: Panel, colours: Mapping[str, str], limits: tuple[float, float], height: float
-) -> None:
+def _curves(axes: Axes, panel: Panel, colours: Mapping[str, str], limits: tuple[float, float], height: float) -> None:
     labels = []
     for curve in panel.curves:
         colour = colours[curve.strategy]
@@ -102,25 +103,30 @@ def _curves(
     axes.set_xlim(-0.02, 1.02 + BAR * len(panel.levels))
     axes.grid(axis="y")
     axes.set_title(panel.title, loc="left")
-    _beside(axes, labels, limits, height)
+    beside(axes, labels, height)
 
 
-def _beside(axes: Axes, labels: Sequence[Label], limits: tuple[float, float], height: float) -> None:
-    """Labels at the right, moved apart where they would lie on each other, with a line to what they name."""
-    gap = LINE / height * (limits[1] - limits[0])
+def beside(axes: Axes, labels: Sequence[Label], height: float) -> None:
+    """Labels at the right of axes `height` inches high, moved apart where they would lie on each other.
+
+    Each has a line to what it names, at the right end of the axes.
+    """
+    low, high = axes.get_ylim()
     ordered = sorted(labels)
-    places = spread([label.y for label in ordered], gap)
+    places = spread([label.y for label in ordered], LINE / height * (high - low))
+    figure = axes.figure
+    away = ScaledTranslation(AWAY / 72, 0, figure.dpi_scale_trans)
     for label, y in zip(ordered, places, strict=True):
         axes.annotate(
             label.text,
             (1.0, label.y),
-            xytext=(1.03, y),
+            xytext=(1.0, y),
             xycoords=axes.get_yaxis_transform(),
-            textcoords=axes.get_yaxis_transform(),
+            textcoords=axes.get_yaxis_transform() + away,
             color=label.colour,
             va="center",
             size=8,
-            arrowprops={"arrowstyle": "-", "color": label.colour, "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
+            arrowprops=dict(_LINE, color=label.colour),
         )
 
 

@@ -94,7 +94,7 @@ def best_single(path: Path, rows: Mapping[Block, Mapping[str, Any]], metric: str
                 inside = Path(str(row["folder"])) / alone["folder"]
                 ends = (alone.get("intervals") or {}).get(metric) or (None, None)
                 kept = {"folder": inside, "value": value, "ends low": ends[0], "ends high": ends[1]}
-                found.setdefault(name, {})[block] = row | kept
+                found.setdefault(name, {})[block] = {**row, **kept}
     candidates = [_single(name, own) for name, own in found.items() if len(own) == len(rows)]
     pick = max if better == "max" else min
     return pick(candidates, key=lambda s: s.mean) if candidates else None

@@ -70,16 +70,18 @@ def sentences(ranking: Ranking, single: Setting | None, pairs: Pairs, better: st
         test = ranking.difference(0, 1)
         rests_on = ranking.tested[0, 1]
         if test is None or math.isnan(test.p):
-            yield f"{first.label} and {others[0].label}: not tested ({rests_on.evidence}). Train several seeds or folds."
+            yield f"{first.label} and {others[0].label}: not tested ({rests_on.evidence}). Train more seeds or folds."
         else:
             values = (first.mean, others[0].mean)
             found = verdict(first.label, others[0].label, name, values, test, rests_on.evidence, better)
             yield found + ("" if rests_on.groups is None else caution(rests_on.groups))
     if ranking.letters and len(others) > 1:
         alike = [s.label for place, s in enumerate(others, start=1) if (0, place) not in ranking.different]
-        worse = len(others) - len(alike)
-        if alike:
-            yield f"Not distinguishable from {first.label}: {_listed(alike)}. Worse: {worse} of {len(others)}."
+        if len(alike) == len(others):
+            yield f"None of the {len(others)} others is distinguishable from {first.label}: {_listed(alike)}."
+        elif alike:
+            worse = len(others) - len(alike)
+            yield f"Not distinguishable from {first.label}: {_listed(alike)}. It beats the other {worse}."
         else:
             yield f"{first.label} beats each of the {len(others)} others."
     if single is not None:

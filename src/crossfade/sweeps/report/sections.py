@@ -17,14 +17,15 @@ from crossfade.sweeps.report.absence import draw_missing, missing_of
 from crossfade.sweeps.report.factors import grid_of, varying_factors
 from crossfade.sweeps.report.factors_figure import draw_heat_map, draw_importance, draw_parallel
 from crossfade.sweeps.report.landscape_figure import draw_landscape
+from crossfade.sweeps.report.ranking import FEW
 from crossfade.sweeps.report.ranking_figure import draw_ranking
 
 if TYPE_CHECKING:
     from crossfade.sweeps.report.build import Sweep
 
 BAND = (
-    "Intervals: 95 %, over seeds and folds by the corrected resampled t (Nadeau & Bengio 2003), of one run over its test "
-    "groups."
+    "Intervals: 95 %, over seeds and folds by the corrected resampled t (Nadeau & Bengio 2003), of one run over its "
+    "test groups."
 )
 
 
@@ -74,9 +75,15 @@ def _landscape(sweep: Sweep, place: Path) -> Section:
     notes = [
         BAND,
         "The optimum is the best mean over the test splits, and its value therefore optimistic; its interval is of the "
-        "argmax when seeds and folds are resampled. Not distinguishable: the α around it whose difference to it is none, "
-        "p adjusted by Holm over the curve.",
+        "argmax when seeds and folds are resampled. Not distinguishable: the α around it that do not differ from it, "
+        "p adjusted by Holm.",
     ]
+    fewest = min(len(s.test) for panel in landscape.panels for curve in panel.curves for s in curve.settings)
+    if fewest < FEW:
+        notes.append(
+            f"With {fewest} repeat{'s' * (fewest > 1)} the optimum's interval "
+            f"{'is too short to be trusted' if fewest > 1 else 'is not known'}: train more seeds or folds."
+        )
     if landscape.hidden:
         notes.append(f"{landscape.hidden} more combinations of the other settings are in the table of all settings.")
     if landscape.unshown:
@@ -102,6 +109,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
             )
         )
     headings, rows = tables.ranking_table(ranking, sweep.spoken)
+    shown = [[tables.named(setting), *row[1:]] for setting, row in zip(ranking.settings, rows, strict=True)]
     if ranking.by_strategy:
         split = "validation splits" if ranking.by_validation else "TEST splits, for want of validation metrics"
         chosen = f"One setting of each strategy, the best on the {split}."
@@ -115,7 +123,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     if ranking.left_out:
         notes.append(f"{ranking.left_out} more are in the table of all settings and not tested.")
     notes.append("FLOPs and latency: of one sample on the CPU; training: seconds of the run.")
-    return Section("Ranking", " ".join(notes), figures, headings, rows)
+    return Section("Ranking", " ".join(notes), figures, headings, shown)
 
 
 def _factors(sweep: Sweep, place: Path) -> Section:
@@ -145,7 +153,7 @@ def _factors(sweep: Sweep, place: Path) -> Section:
             _drawn(
                 place,
                 "parallel",
-                "Every setting a line, the best in the brightest colour",
+                "Every setting a line, the best the darkest",
                 lambda path: draw_parallel(sweep.settings, sweep.spoken, sweep.better, path),
             )
         )
@@ -172,7 +180,8 @@ def _missing(sweep: Sweep, place: Path) -> Section | None:
 def _all(sweep: Sweep, page: Path) -> Section:
     headings, rows, ordered = tables.settings_table(sweep.settings, sweep.spoken, sweep.better)
     linked = [
-        [*row, tables.links(setting, sweep.path, page)] for row, setting in zip(rows, ordered, strict=True)
+        [tables.named(setting), *row[1:], tables.links(setting, sweep.path, page)]
+        for row, setting in zip(rows, ordered, strict=True)
     ]
     table = tables.html([*headings, "pages (grey: folders)"], linked)
     return Section("All settings", pieces=[tables.folded(f"{len(rows)} settings, the best above", table)])

@@ -56,7 +56,7 @@ class Setting:
 
     def over_repeats(self, column: str) -> float:
         """The mean of a column of the sweep's table; NaN where no repeat has it."""
-        values = [v for row in self.rows.values() if (v := row.get(column)) is not None and not pd.isna(v)]
+        values = [v for row in self.rows.values() if (v := row.get(column)) is not None]
         return float(np.mean(values)) if values else math.nan
 
     @property
@@ -87,16 +87,20 @@ def settings_of(table: pd.DataFrame, metric: str) -> list[Setting]:
     modalities: list[str] = table.attrs["modalities"]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(repr((row["strategy"], _alpha_key(row, modalities), [row[k] for k in varying])), []).append(row)
+        groups.setdefault(repr((row["strategy"], _alpha_key(row, modalities), [row[k] for k in varying])), []).append(
+            row
+        )
     several_alphas = {
         strategy: len({repr(_alpha_key(row, modalities)) for row in rows if row["strategy"] == strategy}) > 1
         for strategy in {row["strategy"] for row in rows}
     }
-    return [_setting(same, metric, varying, modalities, several_alphas[same[0]["strategy"]]) for same in groups.values()]
+    return [
+        _setting(same, metric, varying, modalities, several_alphas[same[0]["strategy"]]) for same in groups.values()
+    ]
 
 
 def _plain(row: Mapping[Any, Any], metric: str) -> dict[str, Any]:
-    plain = {str(key): None if np.isscalar(value) and pd.isna(value) else value for key, value in row.items()}
+    plain = {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
     return plain | {"ends low": plain.get(f"{metric} low"), "ends high": plain.get(f"{metric} high")}
 
 

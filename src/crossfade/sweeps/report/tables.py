@@ -25,10 +25,10 @@ Cells = list[list[str]]
 def ranking_table(ranking: Ranking, metric: str) -> tuple[list[str], Cells]:
     """Headings and rows of the settings that stand against each other."""
     rows = [
-        [str(place + 1), *_measures(setting), "".join(ranking.letters[place]) if ranking.letters else ""]
+        [*_measures(setting), "".join(ranking.letters[place]) if ranking.letters else ""]
         for place, setting in enumerate(ranking.settings)
     ]
-    return ["", "", *_headings(metric), "groups"], rows
+    return ["", *_headings(metric), "groups"], rows
 
 
 def settings_table(settings: Sequence[Setting], metric: str, better: str) -> tuple[list[str], Cells, list[Setting]]:
@@ -109,7 +109,8 @@ def html(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markup:
     """A table in the page's style."""
     head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in headings)
     body = Markup("\n").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row)) for row in rows
+        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row))
+        for row in rows
     )
     return Markup('<div class="scroll"><table><tr>{}</tr>\n{}</table></div>').format(head, body)
 
@@ -119,11 +120,17 @@ def folded(summary: str, inside: Markup) -> Markup:
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same as a Markdown table: words at the left, numbers at the right."""
-    first = next((i for i, cell in enumerate(rows[0]) if not cell.isdigit()), 0) if rows else 0
-    rules = ["---" if i <= first else "---:" for i in range(len(headings))]
+    """The same as a Markdown table."""
+    rules = ["---", *["---:"] * (len(headings) - 1)]
     lines = [headings, rules, *rows]
     return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def named(setting: Setting) -> Markup:
+    """A setting's label: its strategy, and in small what else it is set to."""
+    rest = setting.label.removeprefix(setting.strategy).strip()
+    small = Markup('<br><small class="faint">{}</small>').format(rest) if rest else ""
+    return Markup("{}{}").format(setting.strategy, small)
 
 
 def links(setting: Setting, path: Path, page: Path) -> Markup:
