@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -84,7 +85,7 @@ def _from_ledger(path: Path) -> list[dict[str, Any]]:
         return []
     query = "SELECT number, name, overrides, state, error FROM jobs ORDER BY number"
     try:
-        with sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=10) as ledger:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as ledger:
             rows = ledger.execute(query).fetchall()
     except sqlite3.DatabaseError as error:
         raise UserError(

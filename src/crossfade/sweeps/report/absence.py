@@ -64,7 +64,12 @@ def draw_missing(curves: Sequence[Missing], colours: Mapping[str, str], metric: 
     limits = (float(means.min()) - 0.12 * room, float(means.max()) + 0.12 * room)
     axes.set_ylim(*limits)
     axes.set_xlim(-0.02, float(ordered[0].rate[-1]) + 0.01)
-    named = [(c.values[-1].mean, f"{c.setting.label}  {short(c.area)}", colours[c.setting.label]) for c in ordered]
+    several = len({c.setting.strategy for c in curves}) == len(curves)
+    names = [c.setting.strategy if several else c.setting.label for c in ordered]
+    named = [
+        (c.values[-1].mean, f"{name}  {short(c.area)}", colours[c.setting.label])
+        for c, name in zip(ordered, names, strict=True)
+    ]
     beside(axes, [Label(*one) for one in named], height=2.8)
     axes.set_xlabel("rate at which a modality is absent")
     axes.set_ylabel(metric)

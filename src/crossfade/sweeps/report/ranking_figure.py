@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from crossfade.analysis.results_table import short
 from crossfade.drawing import GREY, INK, ORANGE, STYLE, save
@@ -45,6 +46,7 @@ def draw_ranking(
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(estimates) - 0.5, -0.5)
     axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel(metric)
     _groups(axes, ranking)
     if axes.get_legend_handles_labels()[0]:

@@ -122,7 +122,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
         notes[-1] = "No letters: some pairs could not be tested."
     if ranking.left_out:
         notes.append(f"{ranking.left_out} more are in the table of all settings and not tested.")
-    notes.append("FLOPs and latency: of one sample on the CPU; training: seconds of the run.")
+    notes.append("FLOPs and latency: of one sample on the CPU.")
     return Section("Ranking", " ".join(notes), figures, headings, shown)
 
 

@@ -25,10 +25,11 @@ Cells = list[list[str]]
 def ranking_table(ranking: Ranking, metric: str) -> tuple[list[str], Cells]:
     """Headings and rows of the settings that stand against each other."""
     rows = [
-        [*_measures(setting), "".join(ranking.letters[place]) if ranking.letters else ""]
-        for place, setting in enumerate(ranking.settings)
+        [label, value, "".join(ranking.letters[place]) if ranking.letters else "", *rest]
+        for place, (label, value, *rest) in enumerate(map(_measures, ranking.settings))
     ]
-    return ["", *_headings(metric), "groups"], rows
+    first, *others = _headings(metric)
+    return ["", first, "group", *others], rows
 
 
 def settings_table(settings: Sequence[Setting], metric: str, better: str) -> tuple[list[str], Cells, list[Setting]]:
@@ -38,7 +39,7 @@ def settings_table(settings: Sequence[Setting], metric: str, better: str) -> tup
 
 
 def _headings(metric: str) -> list[str]:
-    costs = ["parameters", "FLOPs", "training [s]", "latency [ms]"]
+    costs = ["parameters", "FLOPs", "train [s]", "latency [ms]"]
     return [f"{metric} [95 %]", "± sd", "validation", "runs", *costs]
 
 
