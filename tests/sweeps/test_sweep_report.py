@@ -18,12 +18,9 @@ from crossfade.sweeps.jobs import read_jobs
 from crossfade.sweeps.load import load_sweep, table_of
 from crossfade.sweeps.report import report_of, sections
 from crossfade.sweeps.report.build import Sweep, write_sweep_report
-from crossfade.sweeps.report.curves import landscape_of
 from crossfade.sweeps.report.factors import grid_of
 from crossfade.sweeps.report.landscape_figure import spread
-from crossfade.sweeps.report.pairs import Pairs, best_single
-from crossfade.sweeps.report.ranking import rank, sentences
-from crossfade.sweeps.report.settings import settings_of
+from crossfade.sweeps.report.ranking import sentences
 from crossfade.sweeps.report.tables import count
 from sweep_folder import MAIN, base, job, summary, sweep
 
@@ -264,15 +261,15 @@ def test_five_hundred_runs_are_quick_and_small(tmp_path):
         return 0.8 - bend + 0.001 * width / 32 + noise(seed, fusion, alpha, width, lr)
 
     alphas = [round(0.1 * i, 1) for i in range(11)]
-    more = {"width": [32, 64, 128], "optim.lr": [0.001, 0.003]}
-    fusion = ["weighted", "loglinear", "concat", "sum", "max", "product"]
-    path = sweep(tmp_path / "s", fusion, alphas, 4, many, more, {"a": 0.7, "b": 0.6}, rates=True)
-    assert len(list(path.iterdir())) == 26 * 6 * 4
+    more = {"width": [32, 64], "optim.lr": [0.001, 0.003]}
+    fusion = ["weighted", "loglinear", "concat", "sum", "max"]
+    path = sweep(tmp_path / "s", fusion, alphas, 5, many, more, {"a": 0.7, "b": 0.6}, rates=True)
+    assert len(list(path.iterdir())) == (2 * 11 + 3) * 4 * 5 == 500
     started = time.process_time()
     page = write_sweep_report(path)
     assert time.process_time() - started < 10
     assert page.stat().st_size < 2 * 2**20
-    assert "624 jobs · 156 settings · 4 seeds" in Page(page.read_text(encoding="utf-8")).text
+    assert "500 jobs · 100 settings · 5 seeds" in Page(page.read_text(encoding="utf-8")).text
 
 
 def test_the_command_says_what_is_wrong(folder, tmp_path, capsys):
@@ -318,14 +315,3 @@ def test_labels_are_moved_apart_as_little_as_it_takes():
 )
 def test_counts_are_short(value, text):
     assert count(value) == text
-
-
-def test_names_used_here_are_those_of_the_page(folder):
-    """The pieces that the page is made of give the same when they are used alone."""
-    table = load_sweep(folder)
-    settings = settings_of(table, MAIN)
-    pairs = Pairs(folder, MAIN, "multiclass")
-    found = rank(settings, pairs, "max")
-    assert [s.label for s in found.settings] == [s.label for s in looked_at(folder).ranking.settings]
-    assert landscape_of(settings, pairs, "max").panels[0].curves[0].best.alpha == 0.6
-    assert best_single(folder, found.settings[0].rows, MAIN, "max").strategy == "a"

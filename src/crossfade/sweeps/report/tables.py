@@ -171,5 +171,5 @@ def sweep_command(environment: Mapping[str, Any], jobs: Sequence[Job]) -> str:
     program, *arguments = environment.get("command") or [""]
     if "-m" not in arguments and "--multirun" not in arguments:  # the jobs were started one by one
         return "\n".join(command_of(job) for job in jobs)
-    start = ["python", program] if program.endswith(".py") else ["crossfade", "train"]
+    start = ["python", program] if Path(program).name == "train.py" else ["crossfade", "train"]
     return shlex.join([*start, *(text.lstrip("+") for text in arguments)])
