@@ -47,7 +47,7 @@ def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
         yield Section(
             "Not finished",
             "A run folder's run.log has the stack trace.",
-            pieces=[tables.html(["job", "state", "reason", "alone"], rows)],
+            pieces=[tables.html(["job", "state", "reason"], rows)],
         )
     lines = "\n".join(tables.command_of(job) for job in jobs)
     commands = tables.folded("Each job alone", Markup("<pre>{}</pre>").format(lines))

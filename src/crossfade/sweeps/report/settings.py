@@ -83,7 +83,7 @@ def settings_of(table: pd.DataFrame, metric: str) -> list[Setting]:
         return []
     known = table[(table["state"] == "finished") & table[metric].notna()]
     rows = [_plain(row, metric) for row in known.to_dict("records")]
-    varying: list[str] = table.attrs["varying"]
+    varying = [key for key in table.attrs["varying"] if len({repr(row[key]) for row in rows}) > 1]
     modalities: list[str] = table.attrs["modalities"]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

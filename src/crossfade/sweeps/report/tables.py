@@ -20,6 +20,7 @@ from crossfade.sweeps.report.ranking import Ranking
 from crossfade.sweeps.report.settings import Estimate, Setting
 
 Cells = list[list[str]]
+REASON = 300  # letters of an error
 
 
 def ranking_table(ranking: Ranking, metric: str) -> tuple[list[str], Cells]:
@@ -153,12 +154,17 @@ def link(folder: Path, text: str, page: Path) -> Markup:
 
 
 def unfinished(jobs: Sequence[Job], page: Path) -> Iterator[list[Any]]:
-    """A row per job that has not finished: its folder, state, the reason, how to start it alone."""
+    """A row per job that has not finished: its folder, state and the reason."""
     for job in jobs:
         if job.state != "finished":
-            error = (job.error or "").splitlines() or ["–"]
+            error = " ".join((job.error or "–").split())
             where = link(job.path, job.path.name, page) if job.path.is_dir() else job.path.name
-            yield [where, job.state, error[0], Markup("<code>{}</code>").format(command_of(job))]
+            yield [_wrapped(where), job.state, _wrapped(error if len(error) <= REASON else error[:REASON] + " …")]
+
+
+def _wrapped(text: str | Markup) -> Markup:
+    """A cell of several lines, where others have one."""
+    return Markup('<div style="white-space: normal; text-align: left; max-width: 520px">{}</div>').format(text)
 
 
 def command_of(job: Job) -> str:
