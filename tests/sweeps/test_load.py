@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sqlite3
 
 import pandas as pd
 import pytest
@@ -14,7 +13,10 @@ import crossfade
 import flow
 from crossfade.errors import UserError
 from crossfade.runs.files import read_csv
+from crossfade.sweeps.jobs import sweep_settings
+from crossfade.sweeps.ledger import Ledger
 from crossfade.sweeps.load import value_of
+from crossfade.sweeps.planning import Job
 from sweep_folder import MAIN, base, job, summary, sweep
 
 
@@ -90,41 +92,32 @@ def test_what_has_not_finished_has_a_row_with_its_reason(tmp_path):
     assert table[MAIN].isna().sum() == 2
 
 
-def write_ledger(folder, rows):
-    with sqlite3.connect(folder / "ledger.sqlite") as ledger:
-        ledger.execute(
-            "CREATE TABLE jobs (number INTEGER, name TEXT, overrides TEXT, identity TEXT, state TEXT, metric TEXT,"
-            " value REAL, error TEXT, seconds REAL)"
-        )
-        for number, name, overrides, state, error in rows:
-            ledger.execute(
-                "INSERT INTO jobs (number, name, overrides, state, error) VALUES (?, ?, ?, ?, ?)",
-                (number, name, json.dumps(overrides), state, error),
-            )
-
-
 def test_the_ledger_knows_of_jobs_without_a_folder_and_of_killed_ones(tmp_path):
     raw = base()
+    planned = [Job(f"id{seed}", ["task=synthetic", f"++seed={seed}"], f"seed={seed}", None) for seed in range(3)]
+    ledger = Ledger.create(tmp_path, {"command": ["hydra.sweep.dir=x", "++seed=0,1,2"]})
+    ledger.add(planned)
     job(tmp_path / "00_seed=0", raw, ["seed=0"], summary(0.8))
+    ledger.started("id0")
     killed = job(tmp_path / "01_seed=1", {**raw, "seed": 1}, ["seed=1"], None)
     status = json.loads(killed.status_file.read_text())
     killed.status_file.write_text(json.dumps({**status, "state": "running", "error": None}))
-    write_ledger(
-        tmp_path,
-        [
-            (0, "00_seed=0", ["seed=0"], "running", None),
-            (1, "01_seed=1", ["seed=1"], "failed", "killed for memory"),
-            (2, "02_seed=2", ["seed=2"], "waiting", None),
-        ],
-    )
+    ledger.started("id1")
+    ledger.ended(ledger.entries()[1], "failed", "killed for memory")
     table = crossfade.load_sweep(tmp_path)
     assert list(table["state"]) == ["finished", "failed", "waiting"]
     assert table["error"].isna().tolist() == [True, False, True]
     assert table["error"][1] == "killed for memory"
     assert list(table["seed"]) == [0, 1, 2]
+    assert sweep_settings(tmp_path) == ["hydra.sweep.dir=x", "++seed=0,1,2"]
+
+
+def test_a_damaged_ledger_hides_no_run(tmp_path):
+    job(tmp_path / "00_seed=0", base(), ["seed=0"], summary(0.8))
     (tmp_path / "ledger.sqlite").write_bytes(b"something else, long enough to be no database" * 9)
-    with pytest.raises(UserError, match="of another version"):
-        crossfade.load_sweep(tmp_path)
+    with pytest.warns(UserWarning, match="of the run folders alone"):
+        table = crossfade.load_sweep(tmp_path)
+    assert table[MAIN].tolist() == [0.8]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sqlite3
+import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -78,22 +79,34 @@ def read_jobs(path: Path) -> list[Job]:
     return [_job(places[name], number, known.get(name)) for number, name in enumerate(order)]
 
 
+def sweep_settings(path: Path) -> list[str] | None:
+    """What the sweep was started with, as the ledger has it; None without a ledger."""
+    rows = _asked(path, "select value from sweep where key = 'command'")
+    return json.loads(rows[0][0]) if rows else None
+
+
 def _from_ledger(path: Path) -> list[dict[str, Any]]:
     """What the sweep's ledger says of its jobs, {number, name, overrides, state, error}; nothing without a ledger."""
+    keys = ("number", "name", "overrides", "state", "error")
+    rows = _asked(path, f"select {', '.join(keys)} from jobs order by number")
+    return [{**dict(zip(keys, row, strict=True)), "overrides": json.loads(row[2])} for row in rows]
+
+
+def _asked(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of the ledger, which is only read; none where there is no ledger, or it says something else.
+
+    What has finished stands in the run folders: a damaged ledger must not keep anybody from a report.
+    """
     file = path / LEDGER
     if not file.is_file():
         return []
-    query = "SELECT number, name, overrides, state, error FROM jobs ORDER BY number"
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as ledger:
-            rows = ledger.execute(query).fetchall()
+            return ledger.execute(query).fetchall()
     except sqlite3.DatabaseError as error:
-        raise UserError(
-            f"{file}: not readable as the ledger of a sweep: {error}. It is damaged, or of another version of "
-            "Crossfade; move it away to read the run folders alone."
-        ) from error
-    keys = ("number", "name", "overrides", "state", "error")
-    return [dict(zip(keys, row, strict=True)) | {"overrides": json.loads(row[2])} for row in rows]
+        text = f"{file}: not readable as a ledger of this version ({error}); what follows is of the run folders alone"
+        warnings.warn(text, stacklevel=4)
+        return []
 
 
 def _job(path: Path, number: int, entry: Mapping[str, Any] | None) -> Job:

@@ -19,7 +19,7 @@ from crossfade.drawing import SERIES
 from crossfade.errors import UserError, did_you_mean
 from crossfade.report.facts import facts_of
 from crossfade.runs import RunFolder, write_text
-from crossfade.sweeps.jobs import Job, direction, read_jobs
+from crossfade.sweeps.jobs import Job, direction, read_jobs, sweep_settings
 from crossfade.sweeps.load import table_of
 from crossfade.sweeps.report import sections, tables
 from crossfade.sweeps.report.curves import Landscape, landscape_of
@@ -153,7 +153,7 @@ def _contents(path: Path, jobs: Sequence[Job], sweep: Sweep | None, place: Path,
         "targets": [],
         "more": [],
         "sections": [],
-        "command": tables.sweep_command(environment, jobs),
+        "command": tables.sweep_command(sweep_settings(path), environment, jobs),
         "facts": facts_of(environment),
     }
     if sweep is not None:
