@@ -105,7 +105,7 @@ def test_the_page_holds_every_part(page, folder):
     ]
     assert "a 'sweep' & <more>" in page.text  # as words, not as markup
     assert "Of 55 jobs 1 failed" in page.text
-    for word in ("FLOPs", "latency [ms]", "Bayes bound", "a alone", "learned α", "seed and fold"):
+    for word in ("FLOPs", "latency [ms]", "Bayes bound", "a alone", "learned α", "seed and fold", "critical difference"):
         assert word in page.text
     assert "RuntimeError: no <room>" in page.text
     assert "python train.py fusion=max" in page.text

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import pandas as pd
+
 from crossfade.analysis.letters import group_letters
 from crossfade.analysis.statistics import Compared, holm
 from crossfade.analysis.verdict import caution, is_difference, verdict
 from crossfade.sweeps.report.pairs import Pairs, Tested
-from crossfade.sweeps.report.settings import Setting, best, honest
+from crossfade.sweeps.report.settings import Setting, best, honest, shared_blocks
 
 MOST = 40  # settings that are tested against each other over seeds and folds
 MOST_ON_SAMPLES = 8  # where each pair is a bootstrap of its predictions
@@ -30,6 +32,15 @@ class Ranking:
     by_strategy: bool  # one setting of each strategy, or the settings of a single strategy
     by_validation: bool  # chosen without a look at the test splits
     left_out: int
+
+    @property
+    def scores(self) -> pd.DataFrame | None:
+        """The shared repeats (rows) of each setting (columns); None where they are too few for ranks."""
+        blocks = shared_blocks(self.settings)
+        if len(self.settings) < 3 or len(blocks) < 2:
+            return None
+        names = [s.strategy if self.by_strategy else s.label for s in self.settings]
+        return pd.DataFrame([[s.test[block] for s in self.settings] for block in blocks], columns=names)
 
     def difference(self, one: int, other: int) -> Compared | None:
         """The first's minus the second's, places in `settings` with one < other; its p is the adjusted one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from crossfade.analysis.critical_difference import draw_critical_difference
 from crossfade.analysis.results_table import spoken_metric
 from crossfade.report.section import Section
 from crossfade.report.vector import inline
@@ -17,8 +18,10 @@ from crossfade.sweeps.report.absence import draw_missing, missing_of
 from crossfade.sweeps.report.factors import grid_of, varying_factors
 from crossfade.sweeps.report.factors_figure import draw_heat_map, draw_importance, draw_parallel
 from crossfade.sweeps.report.landscape_figure import draw_landscape
+from crossfade.sweeps.report.pairs import spoken_blocks
 from crossfade.sweeps.report.ranking import FEW
 from crossfade.sweeps.report.ranking_figure import draw_ranking
+from crossfade.sweeps.report.settings import shared_blocks
 
 if TYPE_CHECKING:
     from crossfade.sweeps.report.build import Sweep
@@ -54,7 +57,7 @@ def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
     yield Section("Jobs", pieces=[commands])
 
 
-def _drawn(place: Path, name: str, caption: str, draw: Callable[[Path], None]) -> tuple[str, Markup]:
+def _drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
     path = place / f"{name}.svg"
     draw(path)
     return caption, inline(path, name)
@@ -106,6 +109,16 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
                 "ranking",
                 "Mean, interval and each run; a bar at the right joins what cannot be told apart",
                 lambda path: draw_ranking(ranking, sweep.single, sweep.bound, sweep.colours, sweep.spoken, path),
+            )
+        )
+    if (scores := ranking.scores) is not None:
+        blocks = spoken_blocks(shared_blocks(ranking.settings))
+        figures.append(
+            _drawn(
+                place,
+                "critical",
+                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference",
+                lambda path: draw_critical_difference(scores, path, sweep.better, blocks=blocks),
             )
         )
     headings, rows = tables.ranking_table(ranking, sweep.spoken)
