@@ -12,6 +12,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 BLUE, GREY, ORANGE, INK, PALE = "#2b6cb0", "#9aa5b1", "#dd6b20", "#1f2933", "#e4e7eb"
+# strategies beside each other; none is the orange of bounds and chance
+SERIES = (BLUE, "#7b3294", "#1b8a6b", "#b5305c", "#6b5b2e", "#3aa0c9", "#4d4d4d", "#8f8fd8")
 STYLE: Any = {
     "font.size": 9,
     "text.color": INK,

@@ -12,12 +12,15 @@ from torch import Tensor
 
 from crossfade.analysis.intervals import bootstrap, confusion_interval, percentile_interval, replicates
 from crossfade.config import RunConfig
+from crossfade.cost import flops, milliseconds
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluate import Scored
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
+
+TIMED = 5  # predictions, of which the median is kept
 
 
 def summarise(
@@ -64,9 +67,17 @@ def summarise(
         "bound": None if bound is None else {"value": bound.value, "low": bound.low, "high": bound.high},
         "samples": {split: len(data.split[split]) for split in SPLITS},
         "groups": {split: len({data.frame.groups[i] for i in data.split[split]}) for split in SPLITS},
+        "cost": prediction_cost(model, data),
         "parameters": {"trained": sum(p.numel() for p in model.parameters()) - fixed, "frozen": fixed},
         "data": data.source.fingerprint(),
     }
+
+
+def prediction_cost(model: FusionModel, data: DataModule) -> dict[str, float]:
+    """FLOPs and milliseconds of the prediction of one test sample, on the CPU."""
+    model = model.eval().cpu()
+    one = data.samples[data.split["test"][:1].tolist()]
+    return {"flops": flops(model, one), "milliseconds": round(milliseconds(model, one, repeats=TIMED), 3)}
 
 
 def main_resamples(model: FusionModel, scored: Scored) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""`crossfade report run=FOLDER [output=FILE]`."""
+"""`crossfade report run=FOLDER [output=FILE]`, `crossfade report sweep=FOLDER [metric=NAME] [output=FILE]`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,40 @@ from crossfade.commands.arguments import given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
 
-REQUIRED = {"run": "logs/runs/…"}
-OPTIONAL = {"output": ""}
-HELP = {"run": "the run's folder", "output": "where to write the page; report.html in the run's folder by itself"}
+OPTIONAL = {"run": "", "sweep": "", "metric": "", "output": ""}
+HELP = {
+    "run": "a run's folder, for its page",
+    "sweep": "a sweep's folder, for the page, table (CSV) and text (Markdown) of all its jobs",
+    "metric": "of a sweep: another than the first target's main one",
+    "output": "where to write the page; report.html in the folder by itself",
+}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write a run's page: tables, figures, mistakes with their inputs, cost, how to do it again."""
+    """Write the page of a run (tables, figures, mistakes, cost) or of a sweep (landscape, ranking, what matters)."""
     if wants_help(arguments):
-        show_usage("report", "Write one self-contained HTML page about a run.", REQUIRED, OPTIONAL, HELP)
+        show_usage("report", "Write one self-contained HTML page about a run or a sweep.", {}, OPTIONAL, HELP)
         return
-    given = read_arguments("report", arguments, REQUIRED, OPTIONAL)
+    given = read_arguments("report", arguments, {}, OPTIONAL)
     problems: list[str] = []
+    if given["run"] and given["sweep"]:
+        problems.append("run= and sweep=: give one of them, a page is about a run or about a sweep.")
+    elif not given["run"] and not given["sweep"]:
+        problems.append("Nothing is given to report about. Give run=logs/runs/… or sweep=logs/sweeps/….")
+    if given["metric"] and not given["sweep"]:
+        problems.append("metric: only for sweep=, a run's page shows all of its metrics. Leave it out.")
     output = Path(given["output"]).expanduser() if given["output"] else None
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         problems.append(f"output={output}: the page is HTML; give a name that ends with .html.")
-    folder = given_run(given["run"], problems)
+    folder = given_run(given["run"], problems) if given["run"] else Path(given["sweep"]).expanduser()
     if problems:
         raise UserError(*problems)
 
+    if given["sweep"]:
+        from crossfade.sweeps.report.build import write_sweep_report
+
+        print(write_sweep_report(folder, output, given["metric"] or None))
+        return
     from crossfade.report.build import write_report
     from crossfade.runs import RunFolder
 

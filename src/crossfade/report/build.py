@@ -21,6 +21,7 @@ from crossfade.report.calibration import calibration_sections
 from crossfade.report.ceiling import ceiling_sections
 from crossfade.report.cost import cost_of
 from crossfade.report.examples import examples_of
+from crossfade.report.facts import facts_of
 from crossfade.report.looks import looks
 from crossfade.report.perceived import perceived
 from crossfade.report.robustness import robustness_sections
@@ -66,7 +67,7 @@ def _contents(config: RunConfig, folder: RunFolder) -> dict[str, Any]:
         "warnings": [],
         "command": command,
         "config": yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True),
-        "facts": _facts(environment),
+        "facts": facts_of(environment),
         "targets": [],
         "more": [],
         "sections": [],
@@ -170,19 +171,6 @@ def _unfinished(folder: RunFolder) -> str:
         f"This run is not finished (status: {state}). What there is of it stands below. Go on with it: "
         f"resume={folder.path}"
     )
-
-
-def _facts(environment: Mapping[str, Any]) -> dict[str, str]:
-    git = environment.get("git") or {}
-    packages = environment.get("packages") or {}
-    wanted = ("crossfade", "torch", "pytorch-lightning", "transformers", "timm")
-    return {
-        "started": str(environment.get("started", "")),
-        "in": str(environment.get("folder", "")),
-        "commit": f"{git.get('commit', 'no git')}{' and changes (git.diff)' if git.get('dirty') else ''}",
-        "machine": f"{environment.get('cpu', {}).get('name', '')}, {environment.get('platform', '')}",
-        "packages": ", ".join(f"{name} {packages[name]}" for name in wanted if name in packages),
-    }
 
 
 def _part(part: Mapping[str, Any]) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import statistics
-import time
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from crossfade.batch import Batch
+from crossfade.cost import first, flops, milliseconds
 from crossfade.model import FusionModel
 
 REPEATS = 20
@@ -19,11 +17,8 @@ REPEATS = 20
 def cost_of(model: FusionModel, batch: Batch) -> dict[str, str]:
     """Lines of the cost table, measured on this machine's CPU with this batch of samples."""
     model = model.eval().cpu()
-    one = _first(batch, 1)
-    with torch.no_grad():
-        with FlopCounterMode(display=False) as counter:
-            model(one.inputs, one.presence)
-        single, many = _milliseconds(model, one), _milliseconds(model, batch)
+    one = first(batch, 1)
+    single, many = milliseconds(model, one, REPEATS), milliseconds(model, batch, REPEATS)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     every = sum(p.numel() for p in model.parameters())
     size = sum(t.numel() * t.element_size() for t in model.state_dict().values())
@@ -42,7 +37,7 @@ def cost_of(model: FusionModel, batch: Batch) -> dict[str, str]:
             f"{(state + kept) / 2**20:.1f} MiB: weights, gradients and AdamW's moments {state / 2**20:.1f}, "
             f"activations kept for the backward pass {kept / 2**20:.1f}"
         ),
-        "FLOPs a sample": f"{counter.get_total_flops():,} (matrix products, convolutions and attention, forward)",
+        "FLOPs a sample": f"{flops(model, one):,} (matrix products, convolutions and attention, forward)",
         "latency, one sample": f"{single:.1f} ms (median of {REPEATS}, {torch.get_num_threads()} thread(s))",
         f"latency, {len(batch.ids)} samples": f"{many:.1f} ms",
     }
@@ -71,23 +66,3 @@ def kept_for_backward(model: nn.Module, batch: Batch) -> int:
         out = model(batch.inputs, batch.presence)  # holds the graph, and so what it keeps, until all is counted
     del out
     return sum(kept.values())
-
-
-def _first(batch: Batch, count: int) -> Batch:
-    return Batch(
-        inputs={name: x[:count] for name, x in batch.inputs.items()},
-        presence=batch.presence[:count],
-        truth={name: t[:count] for name, t in batch.truth.items()},
-        ids=batch.ids[:count],
-        features={},
-    )
-
-
-def _milliseconds(model: FusionModel, batch: Batch) -> float:
-    model(batch.inputs, batch.presence)
-    taken = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        model(batch.inputs, batch.presence)
-        taken.append(time.perf_counter() - started)
-    return 1000 * statistics.median(taken)

@@ -20,6 +20,7 @@ from crossfade.sweeps.board import Board
 from crossfade.sweeps.course import Course, Due, Launcher
 from crossfade.sweeps.ledger import FILE, Entry, Ledger
 from crossfade.sweeps.planning import Compose, Job, Planned, Settings, planned
+from crossfade.sweeps.report import report_of
 from crossfade.sweeps.table import Outcome, ranked, show_table
 
 SWEEPS = Path("logs/sweeps")
@@ -174,6 +175,7 @@ def _finish(plan: Planned, place: Path, ledger: Ledger) -> list[Outcome]:
     entries = {entry.identity: entry for entry in ledger.entries()}
     outcomes = [Outcome.of_entry(entries[job.identity], place) for job in plan.jobs]
     show_table(outcomes, place)
+    report_of(place)
     if any(outcome.error for outcome in outcomes):
         raise SystemExit(1)
     return outcomes

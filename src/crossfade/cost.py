@@ -1,0 +1,43 @@
+"""What a prediction costs: operations and time, counted and measured on this machine's CPU."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from crossfade.batch import Batch
+from crossfade.model import FusionModel
+
+
+def first(batch: Batch, count: int) -> Batch:
+    """The first samples of a batch."""
+    return Batch(
+        inputs={name: x[:count] for name, x in batch.inputs.items()},
+        presence=batch.presence[:count],
+        truth={name: t[:count] for name, t in batch.truth.items()},
+        ids=batch.ids[:count],
+        features={},
+    )
+
+
+@torch.no_grad()
+def flops(model: FusionModel, batch: Batch) -> int:
+    """Floating-point operations of one forward pass: matrix products, convolutions and attention."""
+    with FlopCounterMode(display=False) as counter:
+        model(batch.inputs, batch.presence)
+    return int(counter.get_total_flops())
+
+
+@torch.no_grad()
+def milliseconds(model: FusionModel, batch: Batch, repeats: int) -> float:
+    """The median time of a forward pass in ms, after one that does not count."""
+    model(batch.inputs, batch.presence)
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        model(batch.inputs, batch.presence)
+        taken.append(time.perf_counter() - started)
+    return 1000 * statistics.median(taken)
