@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -233,3 +234,18 @@ def test_the_command_says_what_is_wrong(capsys, run, tmp_path):
     assert "run=nowhere" in said
     assert command("report", [f"run={run.path}", f"output={tmp_path / 'page.html'}"]) == 0
     assert (tmp_path / "page.html").exists()
+
+
+def test_a_full_page_has_what_nobody_asked_for_before(run, tmp_path, capsys):
+    """`full=true` stresses and explains first, and only what is not there yet."""
+    folder = tmp_path / "copy"
+    shutil.copytree(run.path, folder)
+    assert command("report", [f"run={folder}", "full=true", f"output={tmp_path / 'page.html'}"]) == 0
+    assert list(folder.glob("robustness_*.csv"))
+    shown = capsys.readouterr()
+    text = Page((tmp_path / "page.html").read_text()).text
+    assert "corrupted inputs" in text
+    assert ("Where it looks" in text) != ("Not explained" in shown.err)
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.csv")}
+    assert command("report", [f"run={folder}", "full=true", f"output={tmp_path / 'again.html'}"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps

@@ -1,18 +1,20 @@
-"""`crossfade report run=FOLDER [output=FILE]`, `crossfade report sweep=FOLDER [metric=NAME] [output=FILE]`."""
+"""`crossfade report run=FOLDER [full=true] [output=FILE]`, `crossfade report sweep=FOLDER [metric=NAME] [output=FILE]`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossfade.commands.arguments import given_run, read_arguments
+from crossfade.commands.arguments import choice, given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
 
-OPTIONAL = {"run": "", "sweep": "", "metric": "", "output": ""}
+OPTIONAL = {"run": "", "sweep": "", "full": "false", "metric": "", "output": ""}
 HELP = {
     "run": "a run's folder, for its page",
     "sweep": "a sweep's folder, for the page, table (CSV) and text (Markdown) of all its jobs",
+    "full": "of a run: with `stress` and `explain` first, where they were not done yet",
     "metric": "of a sweep: another than the first target's main one",
     "output": "where to write the page; report.html in the folder by itself",
 }
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
         show_usage("report", "Write one self-contained HTML page about a run or a sweep.", {}, OPTIONAL, HELP)
         return
     given = read_arguments("report", arguments, {}, OPTIONAL)
-    problems: list[str] = []
+    problems = choice("full", given["full"], ["true", "false"])
     if given["run"] and given["sweep"]:
         problems.append("run= and sweep=: give one of them, a page is about a run or about a sweep.")
     elif not given["run"] and not given["sweep"]:
@@ -43,7 +45,22 @@ def main(arguments: Sequence[str]) -> None:
 
         print(write_sweep_report(folder, output, given["metric"] or None))
         return
+    if given["full"] == "true":
+        _complete(folder)
     from crossfade.report.build import write_report
     from crossfade.runs import RunFolder
 
     print(write_report(RunFolder(folder), output or folder / "report.html"))
+
+
+def _complete(folder: Path) -> None:
+    """Do what the page has a place for and nobody asked for yet."""
+    from crossfade.commands import explain, stress
+
+    if not any(folder.glob("robustness_*.csv")):
+        stress.main([f"run={folder}"])
+    if not (folder / "explain").exists():
+        try:
+            explain.main([f"run={folder}"])
+        except UserError as error:  # of a target that has no one number to explain, or without its library
+            print("Not explained: " + " ".join(error.problems), file=sys.stderr)
