@@ -1,4 +1,4 @@
-"""`crossfade report run=FOLDER [full=true] [output=FILE]`, `crossfade report sweep=FOLDER [metric=NAME] [output=FILE]`."""
+"""`crossfade report run=FOLDER [full=true] [output=FILE]`, or sweep=FOLDER [metric=NAME] [output=FILE]."""
 
 from __future__ import annotations
 
