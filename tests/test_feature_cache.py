@@ -47,7 +47,8 @@ def encoded(monkeypatch):
         original = of.forward
 
         def forward(self, x):
-            counts[of.__name__] = counts.get(of.__name__, 0) + len(x)
+            if len(x) > 1:  # a single one is what the model's cost is measured on
+                counts[of.__name__] = counts.get(of.__name__, 0) + len(x)
             return original(self, x)
 
         monkeypatch.setattr(of, "forward", forward)

@@ -96,7 +96,8 @@ def build_model(
         elif key not in encoders:
             with seeded(config.seed, "encoder", key):
                 encoders[key] = build(part, spec=spec, fitted=fitted["modalities"][name], **placed)
-                encoders[key].part = {**part, **placed}
+                if part.get("frozen"):
+                    encoders[key].part = {**part, **placed}  # of what its features depend on
                 if given_weights:
                     encoders[key].load_given_weights()
                 encoders[key].freeze()

@@ -35,7 +35,7 @@ class Encoder(nn.Module):
 
     width: int
     pretrained: bool = False
-    part: Mapping[str, Any] = {}  # what the config says of it; `build_model` fills it in
+    part: Mapping[str, Any] = {}  # what the config says of it, if it is frozen; `build_model` fills it in
 
     def __init__(self, spec: ModalitySpec, fitted: dict[str, Any], frozen: bool) -> None:
         super().__init__()
