@@ -30,6 +30,35 @@ def test_what_was_saved_is_loaded(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
 
 
+def test_frozen_weights_are_written_once_and_come_back(tmp_path):
+    state = {"model.a": torch.arange(3.0), "model.b": torch.arange(4.0), "model.c": torch.tensor(5)}
+    writer = AtomicCheckpointIO(frozen=["model.b", "model.c"])
+    writer.save_checkpoint({"state_dict": state, "epoch": 0}, tmp_path / "best.ckpt")
+    stamp = (tmp_path / "frozen.pt").stat().st_mtime_ns
+    writer.save_checkpoint({"state_dict": {**state, "model.a": torch.zeros(3)}, "epoch": 1}, tmp_path / "last.ckpt")
+    assert (tmp_path / "frozen.pt").stat().st_mtime_ns == stamp
+    assert list(torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]) == ["model.a"]
+    for read in (read_checkpoint, writer.load_checkpoint, AtomicCheckpointIO().load_checkpoint):
+        for name, first in (("best.ckpt", state["model.a"]), ("last.ckpt", torch.zeros(3))):
+            found = read(tmp_path / name)
+            assert set(found) == {"state_dict", "epoch"}
+            assert all(torch.equal(found["state_dict"][n], v) for n, v in {**state, "model.a": first}.items())
+
+
+def test_a_checkpoint_without_its_frozen_weights_says_what_is_missing(tmp_path):
+    writer = AtomicCheckpointIO(frozen=["model.b"])
+    writer.save_checkpoint({"state_dict": {"model.a": torch.ones(1), "model.b": torch.ones(1)}}, tmp_path / "x.ckpt")
+    AtomicCheckpointIO(["model.z"]).save_checkpoint(
+        {"state_dict": {"model.z": torch.ones(1)}}, tmp_path / "z" / "z.ckpt"
+    )
+    (tmp_path / "z" / "frozen.pt").rename(tmp_path / "frozen.pt")
+    with pytest.raises(UserError, match=r"holds no model.b, so it is of another run than x.ckpt"):
+        read_checkpoint(tmp_path / "x.ckpt")
+    (tmp_path / "frozen.pt").unlink()
+    with pytest.raises(UserError, match=r"frozen encoders stand in .*frozen.pt, which is not there"):
+        read_checkpoint(tmp_path / "x.ckpt")
+
+
 @pytest.mark.parametrize("at", ["writing", "flushing", "renaming"])
 def test_an_end_in_the_middle_leaves_the_old_one(tmp_path, monkeypatch, at):
     path = tmp_path / "last.ckpt"

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
 from crossfade.build import build, build_adversary, build_balance, build_model
-from crossfade.checkpoint import AtomicCheckpointIO, clean
+from crossfade.checkpoint import AtomicCheckpointIO, clean, frozen_names
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
@@ -113,7 +113,7 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
         _warn_if_complete(data)
     module = FusionModule(model, config.optim, steps, config.seed, config.trainer.compile, balance)
     last = folder.checkpoints / "last.ckpt"
-    trainer = make_trainer(config, folder, label)
+    trainer = make_trainer(config, folder, label, frozen_names(model))
     compute_features(model, data, trainer.strategy.root_device)
     module.adversary = build_adversary(config, data)
     if config.trainer.precision == "64-true":
@@ -149,8 +149,8 @@ def optimizer_steps(config: RunConfig, data: DataModule) -> int:
     return math.ceil(batches / t.accumulate) * t.epochs
 
 
-def make_trainer(config: RunConfig, folder: RunFolder, label: str) -> pl.Trainer:
-    """Lightning's Trainer as the config has it."""
+def make_trainer(config: RunConfig, folder: RunFolder, label: str, frozen: Collection[str] = ()) -> pl.Trainer:
+    """Lightning's Trainer as the config has it; `frozen` are weights that need writing once only."""
     t = config.trainer
     monitor, mode = main_metric(config)
     callbacks: list[Callback] = [
@@ -190,7 +190,7 @@ def make_trainer(config: RunConfig, folder: RunFolder, label: str) -> pl.Trainer
         log_every_n_steps=10**9,  # metrics are logged once an epoch
         logger=make_loggers(config.logger, build, folder, config.dump()),
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(frozen)],
         default_root_dir=folder.path,
     )
 

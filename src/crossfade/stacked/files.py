@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 
 from crossfade.balance.base import Balance
-from crossfade.checkpoint import AtomicCheckpointIO
+from crossfade.checkpoint import AtomicCheckpointIO, frozen_names
 from crossfade.config import RunConfig
 from crossfade.model import FusionModel
 from crossfade.optim import make_optimizer, make_schedule
@@ -61,7 +61,7 @@ def write_checkpoint(
     module = {f"model.{key}": value for key, value in state.items()}
     module |= {f"balance.{key}": value for key, value in balance.state_dict().items()}
     optimizer, schedule = _optimizer(config, model, balance, state, moment, lengths)
-    AtomicCheckpointIO().save_checkpoint(
+    AtomicCheckpointIO(frozen_names(model)).save_checkpoint(
         {
             "epoch": moment.epoch,
             "global_step": moment.steps,
