@@ -101,6 +101,7 @@ def _newton(q: np.ndarray, a: np.ndarray, b: np.ndarray, barrier: float) -> np.n
     schur = np.take_along_axis(np.take_along_axis(schur, kept[:, :, None], 1), kept[:, None, :], 2)
     scale = 1 / np.sqrt(np.einsum("bii->bi", schur))
     schur *= scale[:, :, None] * scale[:, None, :]
+    schur[:, range(schur.shape[1]), range(schur.shape[1])] += 1e-13  # where rounding has made it singular
     solved = np.linalg.solve(schur, (np.take_along_axis(off, kept, 1) * scale)[..., None])[..., 0] * scale
     nu = np.zeros_like(off)
     np.put_along_axis(nu, kept, solved, 1)
