@@ -8,17 +8,18 @@ Nyström features of a Gaussian kernel k_m (Williams & Seeger 2001, NIPS 13, eq.
     ∏_m (1 + k_m) − 1 − Σ_m k_m,   k_m here half linear, half Gaussian,
 
 the products of an ANOVA kernel (Stitson et al. 1999): all that more than one modality has a part in. Without g the
-modalities' log odds add, as in a linear head on a sum or on a concatenation.
+modalities' log odds add, as in a linear head on a sum or on a concatenation. Beside them stands what late fusion can do,
+the mean of each modality's own probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 FOLDS = 4
 COMPONENTS = 24  # of a modality
@@ -82,54 +83,123 @@ def folds_of(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """log p of each class for samples that the classifier has not seen, (N, C): without g, and with it."""
+class Folds:
+    """What is cross-fitted: truth (N,) of C classes, fold (N,), −1 for what is always learned from and never judged."""
 
-    adding: np.ndarray
-    mixing: np.ndarray
+    truth: np.ndarray
+    fold: np.ndarray
+    classes: int
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Each fold's number, whom it learns from and whom it judges."""
+        for k in np.unique(self.fold[self.fold >= 0]).tolist():
+            yield k, self.fold != k, self.fold == k
+
+    @property
+    def judged(self) -> np.ndarray:
+        return self.fold >= 0
+
+    def prior(self) -> np.ndarray:
+        """log p(y) of the samples learned from, (N, C)."""
+        out = np.full((len(self.truth), self.classes), np.nan)
+        for _, learn, judge in self:
+            count = np.bincount(self.truth[learn], minlength=self.classes) + 0.5
+            out[judge] = np.log(count / count.sum())
+        return out
+
+    def fitted(self, model: Model, blocks: Sequence[np.ndarray], ridges: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log probabilities of the samples judged, (N, C), one array a ridge; each fit begins where the last ended."""
+        found = [np.full((len(self.truth), self.classes), np.nan) for _ in ridges]
+        hot = np.eye(self.classes)[self.truth]
+        for _, learn, judge in self:
+            seen, unseen = ([x[rows] for x in blocks] for rows in (learn, judge))
+            weights = np.zeros((sum(x.shape[1] + 1 for x in blocks), self.classes))
+            for out, ridge in zip(found, ridges, strict=True):
+                weights = _fitted(model, seen, hot[learn], ridge, weights)
+                out[judge] = model(unseen, weights, None)[0]
+        return found
+
+    def best(self, candidates: Sequence[np.ndarray]) -> np.ndarray:
+        """Of each fold the candidate with the highest likelihood on the other folds: (N, C)."""
+        likelihood = np.stack([c[np.arange(len(self.truth)), self.truth] for c in candidates])
+        out = np.full_like(candidates[0], np.nan)
+        for k, _, judge in self:
+            out[judge] = candidates[int(likelihood[:, self.judged & (self.fold != k)].mean(1).argmax())][judge]
+        return out
 
 
-def held_out(
-    own: Sequence[np.ndarray], joint: np.ndarray | None, truth: np.ndarray, classes: int, fold: np.ndarray
-) -> HeldOut:
-    """Cross-fitted log probabilities; `fold` −1 marks samples that are always learned from and never judged (NaN).
+def adding(folds: Folds, own: Sequence[np.ndarray]) -> np.ndarray:
+    """log p of samples not seen, (N, C), of logits Σ_m f_m(x_m).
 
-    The ridge of a fold, or that there is no f or no g at all, is what does best on the other folds: so neither
-    features that say nothing nor products that add nothing count as information.
+    The ridge of a fold, or that there is no f at all, is what does best on the other folds: features that say nothing
+    do not count as information.
     """
-    x = np.hstack(own)
-    folds = np.unique(fold[fold >= 0])
-    prior = np.stack([_prior(truth[fold != k], classes) for k in folds])
-    nothing = np.full((len(truth), classes), np.nan)
-    for k, p in zip(folds, prior, strict=True):
-        nothing[fold == k] = np.log(p)
-    candidates, weights = [nothing], {}
-    for k in folds:
-        weights[k] = None
-    for ridge in ALONE:
-        out = np.full_like(nothing, np.nan)
-        for k in folds:
-            learn, judge = fold != k, fold == k
-            weights[k] = _fitted(x[learn], truth[learn], classes, np.full(x.shape[1], ridge), weights[k])
-            out[judge] = _log_probability(x[judge], weights[k])
-        candidates.append(out)
-    adding, chosen = _best_elsewhere(candidates, truth, fold)
-    if joint is None:
-        return HeldOut(adding, adding)
-    both = np.hstack([x, joint])
-    candidates = [adding]
-    start: dict[int, np.ndarray | None] = dict.fromkeys(folds)
-    for ridge in TOGETHER:
-        out = np.full_like(nothing, np.nan)
-        for k in folds:
-            learn, judge = fold != k, fold == k
-            own_ridge = ALONE[max(0, chosen[k] - 1)]
-            each = np.r_[np.full(x.shape[1], own_ridge), np.full(joint.shape[1], ridge)]
-            start[k] = _fitted(both[learn], truth[learn], classes, each, start[k])
-            out[judge] = _log_probability(both[judge], start[k])
-        candidates.append(out)
-    mixing, _ = _best_elsewhere(candidates, truth, fold)
-    return HeldOut(adding, mixing)
+    return folds.best([folds.prior(), *folds.fitted(_logits_add, [np.hstack(own)], [np.array([r]) for r in ALONE])])
+
+
+def averaging(folds: Folds, own: Sequence[np.ndarray]) -> np.ndarray:
+    """log p of samples not seen, (N, C), of p = Σ_m softmax(f_m(x_m)) / M, learned as a whole."""
+    ridges = [np.full(len(own), r) for r in ALONE]
+    return folds.best([folds.prior(), *folds.fitted(_decisions_average, own, ridges)])
+
+
+def mixing(folds: Folds, own: Sequence[np.ndarray], joint: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """log p of samples not seen, (N, C), of logits Σ_m f_m(x_m) + g(x_1, …, x_M).
+
+    `without` are those of `adding`: they stand where g does not help on the other folds.
+    """
+    ridges = [np.array([alone, together]) for alone in ALONE[1:] for together in TOGETHER]
+    return folds.best([without, *folds.fitted(_logits_add, [np.hstack(own), joint], ridges)])
+
+
+Model = Callable[
+    [Sequence[np.ndarray], np.ndarray, "np.ndarray | None"], tuple[np.ndarray, "Sequence[np.ndarray] | None"]
+]  # blocks, weights, truth as 0/1 → log p, and with a truth the gradient of −Σ log p(truth) to each block's scores
+
+
+def _logits_add(
+    blocks: Sequence[np.ndarray], weights: np.ndarray, hot: np.ndarray | None
+) -> tuple[np.ndarray, Sequence[np.ndarray] | None]:
+    log_p = log_softmax(sum(_scores(blocks, weights)), axis=1)
+    return log_p, None if hot is None else [np.exp(log_p) - hot] * len(blocks)
+
+
+def _decisions_average(
+    blocks: Sequence[np.ndarray], weights: np.ndarray, hot: np.ndarray | None
+) -> tuple[np.ndarray, Sequence[np.ndarray] | None]:
+    each = np.stack([log_softmax(score, axis=1) for score in _scores(blocks, weights)])
+    log_p = logsumexp(each, axis=0) - np.log(len(blocks))
+    if hot is None:
+        return log_p, None
+    # whose share in the truth's probability is how large
+    share = softmax((each * hot).sum(2), axis=0)
+    return log_p, list(share[:, :, None] * (np.exp(each) - hot))
+
+
+def _scores(blocks: Sequence[np.ndarray], weights: np.ndarray) -> Iterator[np.ndarray]:
+    """W_b·x + c_b of each block, whose rows stand one after another in the weights."""
+    start = 0
+    for x in blocks:
+        yield x @ weights[start : start + x.shape[1]] + weights[start + x.shape[1]]
+        start += x.shape[1] + 1
+
+
+def _fitted(
+    model: Model, blocks: Sequence[np.ndarray], hot: np.ndarray, ridges: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Weights of least mean −log p + Σ_b ridge_b·‖W_b‖²."""
+    ridge = np.concatenate([np.r_[np.full(x.shape[1], r), 0.0] for x, r in zip(blocks, ridges, strict=True)])[:, None]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        w = flat.reshape(start.shape)
+        log_p, errors = model(blocks, w, hot)
+        assert errors is not None
+        parts = [np.vstack([x.T @ e, e.sum(0)]) for x, e in zip(blocks, errors, strict=True)]
+        gradient = np.vstack(parts) / len(hot) + 2 * ridge * w
+        return float((ridge * w**2).sum() - (hot * log_p).sum() / len(hot)), gradient.ravel()
+
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
+    return found.x.reshape(start.shape)
 
 
 def _drawn(many: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
@@ -147,49 +217,3 @@ def _scaled(x: np.ndarray) -> np.ndarray:
     """Columns without their means, rows of mean square norm 1."""
     x = x - x.mean(0)
     return x / max(float(np.sqrt((x**2).sum(1).mean())), 1e-12)
-
-
-def _prior(truth: np.ndarray, classes: int) -> np.ndarray:
-    count = np.bincount(truth, minlength=classes) + 0.5
-    return count / count.sum()
-
-
-def _fitted(
-    x: np.ndarray, truth: np.ndarray, classes: int, ridge: np.ndarray, start: np.ndarray | None
-) -> np.ndarray:
-    """Weights (P + 1, C), the last row the offsets, of least mean −log p + Σ ridge·w²."""
-    hot = np.eye(classes)[truth]
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        w = flat.reshape(-1, classes)
-        score = x @ w[:-1] + w[-1]
-        log_p = log_softmax(score, axis=1)
-        error = (np.exp(log_p) - hot) / len(x)
-        penalty = ridge[:, None] * w[:-1]
-        gradient = np.vstack([x.T @ error + 2 * penalty, error.sum(0)])
-        return -float((hot * log_p).sum()) / len(x) + float((penalty * w[:-1]).sum()), gradient.ravel()
-
-    first = np.zeros((x.shape[1] + 1, classes)) if start is None else start
-    found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
-    return found.x.reshape(-1, classes)
-
-
-def _log_probability(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    return log_softmax(x @ w[:-1] + w[-1], axis=1)
-
-
-def _best_elsewhere(
-    candidates: Sequence[np.ndarray], truth: np.ndarray, fold: np.ndarray
-) -> tuple[np.ndarray, dict[int, int]]:
-    """Of each fold the candidate with the highest likelihood on the other folds; and which that was."""
-    likelihood = np.stack([c[np.arange(len(truth)), truth] for c in candidates])
-    out, chosen = np.full_like(candidates[0], np.nan), {}
-    for k in np.unique(fold[fold >= 0]):
-        others = (fold >= 0) & (fold != k)
-        chosen[k] = int(likelihood[:, others].mean(1).argmax())
-        out[fold == k] = candidates[chosen[k]][fold == k]
-    return out, chosen
-
-
-def probability(log_p: np.ndarray) -> np.ndarray:
-    return softmax(log_p, axis=1)
