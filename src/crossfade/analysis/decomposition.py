@@ -94,18 +94,16 @@ def _newton(q: np.ndarray, a: np.ndarray, b: np.ndarray, barrier: float) -> np.n
     # what the step would do to the margins, less what rounding has done to them so far
     parts = (q + step).sum(2) - a, (q + step).sum(1) - b
     off = np.concatenate([part.reshape(count, -1) for part in parts], 1)
-    # of each label one cell follows from the others; taking the largest keeps the system well conditioned
-    needed = np.ones((count, k1 + k2, classes), dtype=bool)
-    np.put_along_axis(needed[:, k1:], b.argmax(1)[:, None], False, 1)
-    kept = np.nonzero(needed.reshape(count, -1))[1].reshape(count, -1)
-    schur = np.take_along_axis(np.take_along_axis(schur, kept[:, :, None], 1), kept[:, None, :], 2)
     scale = 1 / np.sqrt(np.einsum("bii->bi", schur))
     schur *= scale[:, :, None] * scale[:, None, :]
-    schur[:, range(schur.shape[1]), range(schur.shape[1])] += 1e-13  # where rounding has made it singular
-    solved = np.linalg.solve(schur, (np.take_along_axis(off, kept, 1) * scale)[..., None])[..., 0] * scale
-    nu = np.zeros_like(off)
-    np.put_along_axis(nu, kept, solved, 1)
-    nu = nu.reshape(count, k1 + k2, classes)
+    off *= scale
+    # of each label one cell follows from the others; leaving out the largest keeps the system well conditioned
+    spare = rows1 + b.argmax(1) * classes + np.arange(classes)
+    which = np.arange(count)[:, None]
+    schur[which, spare], schur[which, :, spare], off[which, spare] = 0.0, 0.0, 0.0
+    schur[:, range(rows1 + rows2), range(rows1 + rows2)] += 1e-13  # where rounding has made it singular
+    schur[which, spare, spare] = 1.0
+    nu = (np.linalg.solve(schur, off[..., None])[..., 0] * scale).reshape(count, k1 + k2, classes)
     push = nu[:, :k1, None] + nu[:, None, k1:]
     step = step - (w @ push[..., None])[..., 0]
     return _moved(q, step, gradient, barrier)

@@ -14,16 +14,14 @@ estimate of that bias is taken off (Efron & Tibshirani 1993, section 10.2), and 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
 
 from crossfade.analysis.decomposition import information, least_information
 from crossfade.analysis.intervals import Interval
 
-RESAMPLES = 200
+RESAMPLES = 120
 GAP = 1e-3  # bits, of each resample's decomposition
 LEVEL = 0.95
 
@@ -36,18 +34,6 @@ class Interplay:
     unique_first: Interval
     unique_second: Interval
     synergy: Interval
-
-
-def cells_of(posterior: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The cell of each posterior (N, C): k-means of its square roots (Hellinger's distance)."""
-    count = min(4 + 2 * posterior.shape[1], 12)
-    points = np.sqrt(posterior).round(6)
-    seen, cell = np.unique(points, axis=0, return_inverse=True)
-    if len(seen) > count:
-        first = seen[rng.choice(len(seen), count, replace=False)]
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # a cell that ends empty is left out
-            _, cell = kmeans2(points, first, iter=20, minit="matrix")
-    return np.unique(cell, return_inverse=True)[1].ravel()
 
 
 def interplay(
