@@ -13,6 +13,7 @@ from crossfade.screen import lasting_output
 # each is `main` of the module of its name in crossfade.commands
 COMMANDS = {
     "train": "train a model, or a sweep of them with -m",
+    "advise": "say which families of fusion should win and why; after a sweep, whether they did",
     "sweep": "go on with a sweep that was stopped, or see how far it is",
     "evaluate": "rebuild a run from its folder and score it",
     "compare": "compare runs or sweeps: which is best, and what cannot be told from it",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossfade.advise.features import Frozen
-from crossfade.analysis.intervals import Interval
 from crossfade.analysis.interplay import Interplay, interplay, mean_interval, resampling
+from crossfade.analysis.intervals import Interval
 from crossfade.analysis.probes import (
     Folds,
     View,
@@ -119,9 +119,7 @@ def estimate(frozen: Frozen, seed: int = 0) -> Estimate:
     }
     gain = {(a, b): _percentiles(accuracy[a] - accuracy[b]) for a in WAYS for b in says if a != b}
     present = {m: float(frozen.present[m].mean()) for m in names}
-    return Estimate(
-        frozen.target, names, folds.classes, len(truth), parts, reached, gain, present, list(frozen.notes)
-    )
+    return Estimate(frozen.target, names, folds.classes, len(truth), parts, reached, gain, present, list(frozen.notes))
 
 
 def _balanced(hits: np.ndarray, hot: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -62,10 +62,13 @@ def of_task(config: RunConfig) -> Frozen:
     how = [m for m in model.modalities if config.modality[m].kind == "table"]
     encoded = [m for m in model.modalities if m not in how]
     note = "Features: " + "; ".join(
-        [f"{', '.join(how)} as they are"] * bool(how) + [f"{', '.join(encoded)} through untrained encoders"] * bool(encoded)
+        [f"{', '.join(how)} as they are"] * bool(how)
+        + [f"{', '.join(encoded)} through untrained encoders"] * bool(encoded)
     )
     given = [m for m in encoded if model.encoders[model.encoder_of[m]].pretrained]
-    note = note.replace("untrained encoders", "encoders as they come (trained elsewhere or not at all)") if given else note
+    note = (
+        note.replace("untrained encoders", "encoders as they come (trained elsewhere or not at all)") if given else note
+    )
     return _frozen(config, data, model, rows, columns, np.ones(len(rows), bool), name, [f"{note}."])
 
 

@@ -51,6 +51,7 @@ def _query(line: str, commands: Sequence[str]) -> None:
         found = text.getvalue().split()
     else:
         known = {
+            "advise": ["run", "sweep", "task", "output"],
             "evaluate": ["run", "checkpoint", "split"],
             "predict": ["run", "manifest", "output"],
             "compare": ["metric"],
