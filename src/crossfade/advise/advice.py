@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crossfade.advise.claims import SAID, advised, by_family, claims_of, sentences, tests
+from crossfade.advise.claims import SAID, advised, by_family, claims_of, sentences, to_try
 from crossfade.advise.estimate import WAYS, Estimate, estimate
 from crossfade.advise.features import of_run, of_task
 from crossfade.advise.sweep import Judged, Sweep, judge, ranked, read_sweep
@@ -77,7 +77,7 @@ def _advise(config: RunConfig, found: Estimate, settings: Sequence[str], output:
     words = list(sentences(found, known, core_name(config)))
     for sentence in words:
         console.print(f"• {escape(sentence)}", highlight=False)
-    command = sweep_command(settings, tests(found, known))
+    command = sweep_command(settings, to_try(known))
     console.print("\nA sweep that would test it:", highlight=False)
     console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
     console.print("and then:  crossfade advise sweep=logs/sweeps/…", highlight=False, markup=False)

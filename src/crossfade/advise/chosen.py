@@ -23,7 +23,7 @@ class Chosen:
         def of(column: Sequence[Any]) -> list[Any]:
             return [column[i] for i in self.rows]
 
-        truth = {name: of(column) for name, column in whole.truth.items()}
+        truth: dict[str, Sequence[Any]] = {name: of(column) for name, column in whole.truth.items()}
         return Frame(of(whole.ids), of(whole.groups), whole.present[self.rows], truth, split=self.split)
 
     def read(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:

@@ -18,6 +18,7 @@ SAID = {
 }
 SOME = 0.02  # bits, below which a part is not worth a word
 OFTEN_ABSENT = 0.05
+FAMILIES = 3  # of each way, in the sweep that is proposed
 
 
 @dataclass(frozen=True)
@@ -164,12 +165,12 @@ def _gain(claim: Claim) -> str:
     return f"{g.value:+.3f} [{g.low:+.3f}, {g.high:+.3f}] balanced accuracy of the probes"
 
 
-def tests(found: Estimate, strategies: Sequence[Strategy], most: int = 3) -> list[str]:
+def to_try(strategies: Sequence[Strategy]) -> list[str]:
     """Strategies for a sweep that tests the claims: of each way the leanest of up to three families."""
     chosen = []
     for way in WAYS:
         leanest: dict[str, Strategy] = {}
         for s in sorted((s for s in strategies if s.way == way), key=lambda s: (s.parameters, s.name)):
             leanest.setdefault(s.family, s)
-        chosen += [s.name for s in list(leanest.values())[:most]]
+        chosen += [s.name for s in list(leanest.values())[:FAMILIES]]
     return chosen

@@ -71,10 +71,11 @@ def read_sweep(path: Path, target: str | None = None) -> Sweep:
     `target` is the one that the advice is about; None: the first. Raises UserError where there are none, or where they
     are not of one task and one set of modalities.
     """
-    folders, unfinished = [], []
-    for place in sorted({p.parent for p in path.glob("*/config.yaml") if is_run(p.parent)}):
-        run = RunFolder(place)
-        folds = sorted(p.parent for p in place.glob("fold_*/config.yaml"))
+    folders: list[RunFolder] = []
+    unfinished: list[RunFolder] = []
+    for job in sorted({p.parent for p in path.glob("*/config.yaml") if is_run(p.parent)}):
+        run = RunFolder(job)
+        folds = sorted(p.parent for p in job.glob("fold_*/config.yaml"))
         for inside in [RunFolder(f) for f in folds] or [run]:
             (folders if inside.is_finished() else unfinished).append(inside)
     if not folders:

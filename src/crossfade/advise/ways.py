@@ -13,12 +13,13 @@ so that a Transformer core makes all of them mix. The family of a strategy is th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from crossfade.build import build
 from crossfade.config import RunConfig
@@ -72,21 +73,15 @@ def _shake(module: nn.Module) -> None:
 
 
 def _way(fusion: Fusion, core: nn.Module, tokens: int) -> str:
-    # of the middle of the range, where no square root or softmax is flat
     one, two = torch.randn(2, 2, SAMPLES, tokens, WIDTH)
     mask = torch.ones(SAMPLES, 2, tokens, dtype=torch.bool)
-
-    def said(i: int, j: int) -> Tensor:
-        fused = fusion(torch.stack([one[i], two[j]], 1), mask)
-        nonlocal branches
-        branches = fused.weight.shape[1]
-        return core(fused.tokens.flatten(0, 1), fused.mask.flatten(0, 1)).pooled
-
-    branches = 1
+    corners = []
     with torch.no_grad():
-        corners = [said(0, 0), said(1, 0), said(0, 1), said(1, 1)]
-    if branches > 1:
-        return "averages" if fusion.mixing == "mean" else "adds"
+        for i, j in itertools.product((0, 1), repeat=2):
+            fused = fusion(torch.stack([one[i], two[j]], 1), mask)
+            if fused.weight.shape[1] > 1:
+                return "averages" if fusion.mixing == "mean" else "adds"
+            corners.append(core(fused.tokens.flatten(0, 1), fused.mask.flatten(0, 1)).pooled)
     a, b, c, d = corners
     size = torch.stack(corners).std(0).mean()
     return "adds" if (a - b - c + d).abs().mean() < NONE * size else "mixes"

@@ -2,7 +2,7 @@
 
 The posterior p(y | x_m) says all of x_m that a label is told by: two modalities' redundancy and uniqueness in the sense
 of BROJA depend on the joint distributions of label and posterior alone. So held-out posteriors of single modalities are
-cut into cells, whose counts `decomposition` takes apart, and synergy is what the cells of the joint posterior tell more:
+cut into cells, whose counts `decomposition` takes apart. Synergy is what the cells of the joint posterior tell more:
 
     t_m = cell of p̂(y | x_m),   R, U_1, U_2 of the counts of (t_1, y) and (t_2, y),   S = I(Y; t_12) − R − U_1 − U_2
 

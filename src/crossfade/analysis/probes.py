@@ -8,8 +8,8 @@ Nyström features of a Gaussian kernel k_m (Williams & Seeger 2001, NIPS 13, eq.
     ∏_m (1 + k_m) − 1 − Σ_m k_m,   k_m here half linear, half Gaussian,
 
 the products of an ANOVA kernel (Stitson et al. 1999): all that more than one modality has a part in. Without g the
-modalities' log odds add, as in a linear head on a sum or on a concatenation. Beside them stands what late fusion can do,
-the mean of each modality's own probabilities.
+modalities' log odds add, as in a linear head on a sum or on a concatenation. Beside them stands what late fusion can
+do, the mean of each modality's own probabilities.
 """
 
 from __future__ import annotations
