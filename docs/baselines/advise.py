@@ -32,13 +32,20 @@ def exact(law: str, names: str) -> np.ndarray:
 
 
 def main(names: str = "ab") -> None:
-    print("| law | exact R, U₁, U₂, S | mean of the estimates | largest error | exact in the interval |\n|---|---|---|---:|---:|")
+    print(
+        "| law | exact R, U₁, U₂, S | mean of the estimates | largest error | exact in the interval |\n|---|---|---|---:|---:|"
+    )
     every, inside = [], []
     for law in LAWS:
         truth = exact(law, names)
         errors, covered, means = [], [], []
         for seed in SEEDS:
-            settings = ("task=synthetic", f"data.source.law={law}", f"seed={seed}", f"task.modalities=[{','.join(names)}]")
+            settings = (
+                "task=synthetic",
+                f"data.source.law={law}",
+                f"seed={seed}",
+                f"task.modalities=[{','.join(names)}]",
+            )
             found = estimate(of_task(compose(*settings)), seed)
             parts: Interplay = found.parts["a", "b" if len(names) == 2 else REST]
             values = [parts.redundancy, parts.unique_first, parts.unique_second, parts.synergy]
@@ -48,8 +55,13 @@ def main(names: str = "ab") -> None:
         every.append(errors)
         inside.append(covered)
         shown, said = (", ".join(f"{x + 0:.3f}" for x in np.round(row, 3)) for row in (truth, np.mean(means, 0)))
-        print(f"| {law} | {shown} | {said} | {np.max(errors):.3f} | {int(np.sum(covered))} of {np.size(covered)} |", flush=True)
-    print(f"\nmean error {np.mean(every):.3f}, largest {np.max(every):.3f}; {np.mean(inside):.0%} within 0.01 of the interval")
+        print(
+            f"| {law} | {shown} | {said} | {np.max(errors):.3f} | {int(np.sum(covered))} of {np.size(covered)} |",
+            flush=True,
+        )
+    print(
+        f"\nmean error {np.mean(every):.3f}, largest {np.max(every):.3f}; {np.mean(inside):.0%} within 0.01 of the interval"
+    )
 
 
 if __name__ == "__main__":

@@ -110,7 +110,9 @@ def test_many_at_once_are_as_one_by_one():
     first = rng.dirichlet(np.ones(5), (3, 2)).transpose(0, 2, 1) / 2
     second = rng.dirichlet(np.ones(4), (3, 2)).transpose(0, 2, 1) / 2
     together = least_information(first, second)
-    np.testing.assert_allclose(together, [least_information(a, b) for a, b in zip(first, second, strict=True)], atol=1e-6)
+    np.testing.assert_allclose(
+        together, [least_information(a, b) for a, b in zip(first, second, strict=True)], atol=1e-6
+    )
     rough = least_information(first, second, gap=1e-3)
     assert (rough >= together - 1e-6).all()
     assert (rough <= together + 1e-3).all()

@@ -5,7 +5,18 @@ import pytest
 
 from crossfade.analysis.decomposition import information
 from crossfade.analysis.interplay import interplay, mean_interval, resampling, unbiased
-from crossfade.analysis.probes import Folds, View, adding, alone, averaging, cells_of, folds_of, joint_features, mixing, own_features
+from crossfade.analysis.probes import (
+    Folds,
+    View,
+    adding,
+    alone,
+    averaging,
+    cells_of,
+    folds_of,
+    joint_features,
+    mixing,
+    own_features,
+)
 from crossfade.data.known.channel import observed
 from crossfade.data.known.information import decompose
 from crossfade.data.known.synthetic import KnownLaw
