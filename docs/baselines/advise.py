@@ -33,7 +33,8 @@ def exact(law: str, names: str) -> np.ndarray:
 
 def main(names: str = "ab") -> None:
     print(
-        "| law | exact R, U₁, U₂, S | mean of the estimates | largest error | exact in the interval |\n|---|---|---|---:|---:|"
+        "| law | exact R, U₁, U₂, S | mean of the estimates | largest error | exact in the interval |\n"
+        "|---|---|---|---:|---:|"
     )
     every, inside = [], []
     for law in LAWS:
@@ -60,7 +61,8 @@ def main(names: str = "ab") -> None:
             flush=True,
         )
     print(
-        f"\nmean error {np.mean(every):.3f}, largest {np.max(every):.3f}; {np.mean(inside):.0%} within 0.01 of the interval"
+        f"\nmean error {np.mean(every):.3f}, largest {np.max(every):.3f}; {np.mean(inside):.0%} within 0.01 of the "
+        "interval"
     )
 
 

@@ -21,7 +21,7 @@ from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived
 
-MOST = 1500  # samples that are looked at
+MOST, MANY, FEWER = 1500, 3, 1200  # samples that are looked at; of more modalities than `MANY` fewer: a minute
 BATCH = 64
 FEWEST = 60  # samples judged, under which nothing can be said
 
@@ -84,7 +84,7 @@ def of_run(folder: RunFolder) -> Frozen:
     rng = np.random.default_rng(derived(config.seed, "advise"))
     val = data.split["val"]
     train = data.split["train"]
-    train = np.sort(rng.permutation(train)[: max(0, MOST - len(val))])
+    train = np.sort(rng.permutation(train)[: max(0, _most(config) - len(val))])
     rows = np.concatenate([train, val])
     columns: dict[str, list[Tensor]] = {m: [] for m in model.modalities}
     for start in range(0, len(rows), BATCH):
@@ -106,8 +106,12 @@ def _check_modalities(config: RunConfig) -> None:
         raise UserError(f"task.modalities={config.task.modalities}: advice on fusion needs two modalities or more.")
 
 
+def _most(config: RunConfig) -> int:
+    return MOST if len(config.task.modalities) <= MANY else FEWER
+
+
 def _without_test(config: RunConfig) -> DataModule:
-    """At most MOST samples of the run's training and validation split, prepared.
+    """Some samples of the run's training and validation split, prepared.
 
     A DataModule wants a test split too: half of the validation samples stand for it.
     """
@@ -117,7 +121,7 @@ def _without_test(config: RunConfig) -> DataModule:
     rng = np.random.default_rng(derived(config.seed, "advise"))
     chosen, part = [], []
     rows = {name: split[name] for name in ("train", "val")}
-    share = min(1.0, MOST / sum(map(len, rows.values())))
+    share = min(1.0, _most(config) / sum(map(len, rows.values())))
     for name, of in rows.items():
         picked = np.sort(_whole_groups(of, np.asarray(whole.frame.groups)[of], share, rng))
         chosen.append(picked)
