@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
+from crossfade.checkpoint import read_checkpoint
 from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
 from crossfade.evaluate import build_data
@@ -69,7 +68,7 @@ def alone(config: RunConfig, folder: Path) -> RunFolder:
 
 
 def checkpoint(folder: Path, name: str = "last") -> dict:
-    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    return read_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
 
 
 def difference(a: Path, b: Path, name: str = "last") -> float:

@@ -51,7 +51,7 @@ def run(made, inputs, presence):
 @some_strategies
 def test_the_audit_passes(fusion, imputation):
     checks = [name for name in CHECKS if name != "export" or fusion == "attention"]
-    assert [f for f in audit(of_option(fusion, imputation), checks) if f.verdict == "FAIL"] == []
+    assert [f for f in audit(of_option(fusion, imputation=imputation), checks) if f.verdict == "FAIL"] == []
 
 
 @every_method
