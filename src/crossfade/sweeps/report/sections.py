@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -22,9 +21,7 @@ from crossfade.sweeps.report.pairs import spoken_blocks
 from crossfade.sweeps.report.ranking import FEW
 from crossfade.sweeps.report.ranking_figure import draw_ranking
 from crossfade.sweeps.report.settings import shared_blocks
-
-if TYPE_CHECKING:
-    from crossfade.sweeps.report.build import Sweep
+from crossfade.sweeps.report.sweep import Sweep
 
 BAND = (
     "Intervals: 95 %, over seeds and folds by the corrected resampled t (Nadeau & Bengio 2003), of one run over its "
