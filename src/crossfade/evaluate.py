@@ -137,13 +137,13 @@ def predictions(
             batch = batch.to(device)
             for name, output in model(batch.inputs, batch.presence, batch.features).items():
                 outputs[name].append(output.cpu())
-    model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
+    model.targets.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
     found = {}
     for name, parts in outputs.items():
         target = model.targets[name]
         assert isinstance(target, Target)
         found[name] = target.prediction(torch.cat(parts))
-    model.to(device)
+    model.targets.to(device)
     return found
 
 

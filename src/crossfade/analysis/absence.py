@@ -92,10 +92,10 @@ def score_patterns(
     wanted = {name: _Gathered(model, name, data, split) for name in targets or model.targets if name in data.targets}
     for pattern, kept in zip(patterns, rows, strict=True):
         outputs = decided(model, tokens, mask, torch.from_numpy(pattern).to(device), kept)
-        model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
+        model.targets.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
         for name, gathered in wanted.items():
             gathered.take(outputs[name], kept)
-        model.to(device)
+        model.targets.to(device)
     model.cpu()
     return {name: gathered.scores(model.modalities, patterns, rows, data.seed) for name, gathered in wanted.items()}
 

@@ -142,14 +142,14 @@ def _corrects(
     everything = torch.ones(mask.shape[1], dtype=torch.bool, device=mask.device)
     outputs = decided(model, tokens, mask, everything, rows)
     device = tokens.device
-    model.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
+    model.targets.cpu()  # what a prediction takes of its target (a mean, a scale) must be where the outputs are
     found = {}
     for name, target in wanted.items():
         assert isinstance(target, Target)
         each = _correct(target, target.prediction(outputs[name]), truth[name])
         if each is not None:
             found[name] = each
-    model.to(device)
+    model.targets.to(device)
     return found
 
 
