@@ -173,6 +173,10 @@ def test_optuna_is_an_extra(faked, monkeypatch, capsys) -> None:
         (["search=optuna", ALPHA, "search.objectives=[latency]"], "the cheapest model would be the best"),
         (["search=optuna", ALPHA, "search.objectives=[metric,speed]"], "must be a list of some of metric, latency"),
         (["search=optuna", ALPHA, "folds=3", "search.pruner=median"], "with folds=3 a trial is several trainings"),
+        (
+            ["search=optuna", ALPHA, "search.pruner=median", "hydra/launcher=vectorized"],
+            "a stack trains its jobs to the end",
+        ),
         (["search=optunna", ALPHA], 'Did you mean "optuna"?'),
         (["search=optuna,random", ALPHA], "a sweep has one search"),
         ([ALPHA], "Draw from it with search=random or search=optuna"),

@@ -53,6 +53,8 @@ class Optuna:
         self._check(config)
         judge = Judge.of(config)
         with asked.opened(config, "optuna", space.keys, "trials", "parallel") as sweep:
+            if self.pruner != "none" and isinstance(sweep.launcher, Vectorized):
+                raise UserError(f"search.pruner={self.pruner}: a stack trains its jobs to the end. Set it to none.")
             storage = storage_of(sweep.place / FILE)
             known = optuna.study.get_all_study_names(storage)
             before = len(optuna.load_study(study_name="search", storage=storage).trials) if known else 0
@@ -67,8 +69,6 @@ class Optuna:
                     for name in self.objectives
                 ],
             )
-            if self.pruner != "none" and isinstance(sweep.launcher, Vectorized):
-                raise UserError(f"search.pruner={self.pruner}: a stack trains its jobs to the end. Set it to none.")
             at_a_time = self.parallel or len(getattr(sweep.launcher, "of_worker", [None]))
             of = f"{', '.join(space.keys)}, {at_a_time} at a time"
             print(f"{self.trials} trials of {of}; {judge.monitor} ({judge.direction})", flush=True)
