@@ -69,6 +69,6 @@ class Pruning(pl.Callback):
         if value is None or epoch <= self.done:
             return
         self.trial.report(float(value), epoch)
-        if self.trial.should_prune():
+        if epoch + 1 < (trainer.max_epochs or 1) and self.trial.should_prune():
             at = f"epoch {epoch + 1} of {trainer.max_epochs}"
             raise Pruned(f"pruned after {at}, at {self.monitor} {float(value):.3f}")

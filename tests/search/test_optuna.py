@@ -70,7 +70,7 @@ def test_more_trials_go_on_with_the_same_search(search, faked, tmp_path) -> None
     arguments = (f"search={search}", *TASK[:2], ALPHA)
     assert outcome(*arguments, "search.trials=3") == 0
     assert outcome(*arguments, "search.trials=5") == 0
-    assert outcome(*arguments, "search.trials=5") == 0
+    assert outcome(*arguments, "search.trials=5", "retry=true", "hydra/launcher=basic") == 0
     assert len(faked.calls) == 5
     (sweep,) = {folder.parent for _, folder, _ in faked.calls}
     assert len({config.fusion["alpha"]["a"] for config, _, _ in faked.calls}) == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +14,13 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
 from crossfade.config import RunConfig
+from crossfade.config.check import LABELS
+from crossfade.config.overrides import plain
 from crossfade.sweeps.course import Launcher
 from crossfade.sweeps.opened import Opened, opened
 from crossfade.sweeps.planning import Bases, Compose, Planned, Settings, planned
+
+NO_MATTER = {*LABELS, "hydra"} - {"alpha"}  # settings that make no other search
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Asked:
         The same is: all settings, and the search's fields `without` those that may change on the way.
         """
         part = {key: value for key, value in self.part.items() if key not in without}
-        texts = sorted(text for text in self.command if not text.startswith(("search", "++search", "hydra")))
+        texts = sorted(text for text in map(plain, self.command) if re.split(r"[.=/]", text)[0] not in NO_MATTER)
         mark = hashlib.sha256(json.dumps([part, texts], sort_keys=True).encode()).hexdigest()[:16]
         about = {
             "fingerprint": mark,

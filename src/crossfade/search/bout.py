@@ -50,7 +50,7 @@ class Bout:
         again = {t.user_attrs.get("again_of") for t in frozen}
         return [t for t in frozen if t.number not in again]
 
-    def take_up(self, retry: bool) -> None:
+    def take_up(self, retry: bool, total: int) -> None:
         """Go on with the trials that a kill left running, from their last checkpoints; with `retry` enqueue the failed.
 
         A trial that was killed while it was asked for has no full point, and has failed.
@@ -68,7 +68,7 @@ class Bout:
                 self.study.enqueue_trial(frozen.params, user_attrs={"again_of": frozen.number})
         if begun:
             print(f"Going on with interrupted trials: {', '.join(str(trial.number) for trial in begun)}", flush=True)
-            self.run(begun, self.counted())
+            self.run(begun, total)
 
     def run(self, trials: Sequence[optuna.Trial], total: int) -> None:
         """Run a batch, and tell the study of it. A point that is no valid run is a failed trial."""

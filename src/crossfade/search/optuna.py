@@ -73,7 +73,7 @@ class Optuna:
             of = f"{', '.join(space.keys)}, {at_a_time} at a time"
             print(f"{self.trials} trials of {of}; {judge.monitor} ({judge.direction})", flush=True)
             bout = Bout(study, sweep, space, asked, judge, self.objectives, self.pruner)
-            bout.take_up(config.retry)
+            bout.take_up(config.retry, self.trials)
             while not sweep.stopped and (rest := self.trials - bout.counted()) > 0:
                 bout.run([study.ask(distributions(space)) for _ in range(min(at_a_time, rest))], self.trials)
             finish(bout.trials(), sweep.place, judge, asked.part, bout.front(), bout.importance(LEAST))
