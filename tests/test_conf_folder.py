@@ -27,6 +27,7 @@ GIVEN = {
     "absence": ("modalities",),
     "source": ("modalities", "targets", "seed"),
     "logger": ("folder", "config"),
+    "search": (),
     "data": ("source", "transforms", "targets", "seed", "folds", "absence"),
 }
 # fields of `data` that say where the source finds its files, and are no arguments of the DataModule

@@ -23,6 +23,10 @@ class Failure(UserError):
     code = 1
 
 
+class Pruned(Failure):
+    """A trial of a search is not worth its further epochs: it stands behind the others at this one."""
+
+
 class ReadError(UserError):
     """A value of one sample cannot be read; `modality` says of which, so that a policy can leave just that out."""
 

@@ -64,6 +64,8 @@ def build_data(
         split=d.split,
         fold=d.fold,
         folds=config.folds,
+        inner_fold=d.inner_fold,
+        inner_folds=d.inner_folds,
         on_error=d.on_error,
         memory_gb=d.memory_gb,
         absence=build(config.absence, modalities=tuple(specs)) if config.absence else None,

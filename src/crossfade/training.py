@@ -24,6 +24,7 @@ from crossfade.errors import UserError
 from crossfade.features import compute_features
 from crossfade.module import FusionModule
 from crossfade.progress import EpochProgress
+from crossfade.pruning import pruning_of
 from crossfade.runs import RunFolder
 from crossfade.targets import target_class
 from crossfade.targets.base import some
@@ -162,6 +163,7 @@ def make_trainer(config: RunConfig, folder: RunFolder, label: str, frozen: Colle
         callbacks.append(EpochProgress(label, monitor))
     if config.callbacks.early_stopping is not None:
         callbacks.append(EarlyStopping(monitor=monitor, mode=mode, patience=config.callbacks.early_stopping))
+    callbacks += pruning_of(folder.path, monitor)
     if config.callbacks.ema is not None:
         callbacks.append(EMAWeightAveraging(decay=config.callbacks.ema))
     strategy: Any = t.strategy

@@ -117,7 +117,7 @@ def test_a_sweep_of_other_code_is_named_and_left_alone(
     jobs: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert outcome("-m", "seed=0,1") == 0
-    monkeypatch.setattr("crossfade.sweeps.multirun.code", lambda: "another")
+    monkeypatch.setattr("crossfade.sweeps.opened.code", lambda: "another")
     assert outcome("-m", "seed=0,1") == 0
     assert "has the same jobs, by other code than today's" in capsys.readouterr().out
     assert len(jobs) == 4

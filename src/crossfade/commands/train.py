@@ -35,8 +35,8 @@ def main(arguments: Sequence[str]) -> None:
         through_hydra(_nothing, [*flags, *_passed(settings)] if settings else flags)
     elif resumed := [text for text in settings if _value_of("resume", text) not in (None, "null")]:
         _resume(resumed[0], settings, flags.many)
-    elif flags.many:
-        _sweep(flags, settings)
+    elif flags.many or _searches(settings):
+        _sweep(flags if flags.many else [*flags, "-m"], settings)
     else:
         _single(settings)
 
@@ -105,6 +105,12 @@ def _experiment(raw: dict[str, Any], folder: Path, given: list[str], in_sweep: b
 def _value_of(key: str, text: str) -> str | None:
     name, _, value = text.lstrip("+").partition("=")
     return value if name == key else None
+
+
+def _searches(settings: Sequence[str]) -> bool:
+    from crossfade.config.overrides import chosen_search
+
+    return chosen_search(settings) is not None
 
 
 def _seen_from_here(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from crossfade.registry import read_option
 # keys that a run's result does not depend on; α counts where it is used: in the fusion
 LABELS = (
     *("name", "group", "tags", "alpha", "singles_cache", "resume", "logger", "features", "figures"),
-    *("fail_fast", "retry"),
+    *("fail_fast", "retry", "search"),
 )
 
 

@@ -262,6 +262,19 @@ def _folds(raw: Raw) -> Problems:
     return {}
 
 
+def _inner(raw: Raw) -> Problems:
+    fold, folds = raw["data"].get("inner_fold"), raw["data"].get("inner_folds")
+    if (fold is None) != (folds is None):
+        lacking = "data.inner_fold" if fold is None else "data.inner_folds"
+        return {lacking: f"{lacking}: data.inner_fold and data.inner_folds belong together. Give both, or neither."}
+    if fold is not None and folds is not None and fold >= folds:
+        return {
+            "data.inner_fold": f"data.inner_fold={fold}: with data.inner_folds={folds} the inner folds are 0 to "
+            f"{folds - 1}."
+        }
+    return {}
+
+
 def _paths(raw: Raw) -> Problems:
     problems = {}
     data = raw["data"] if isinstance(raw.get("data"), Mapping) else {}
@@ -307,6 +320,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Raw], Problems]]] = [
     (("task", "target", "modality"), _extent),
     (("data.split",), _split),
     (("data.fold", "folds"), _folds),
+    (("data.inner_fold", "data.inner_folds"), _inner),
     ((), _paths),
     (("resume",), _resume),
 ]

@@ -32,6 +32,19 @@ def _are_quantiles(value: Any) -> bool:
     return value == sorted(set(value)) and 0.5 in value and value[0] > 0 and value[-1] < 1
 
 
+def _are_weights(value: Any) -> bool:
+    listed = isinstance(value, list) and len(value) > 1 and all(map(_number, value))
+    return listed and len(set(value)) == len(value) and all(0 <= one <= 1 for one in value)
+
+
+OBJECTIVES = ("metric", "latency", "parameters", "flops")
+
+
+def _are_objectives(value: Any) -> bool:
+    listed = isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+    return listed and len(set(value)) == len(value) and set(value) <= set(OBJECTIVES)
+
+
 ABOVE_ZERO = Limit("above 0", lambda value: _number(value) and value > 0)
 SHARE = Limit("in [0, 1]", lambda value: _number(value) and 0 <= value <= 1)
 RATE_OF_LOSS = Limit("in [0, 1)", lambda value: _number(value) and 0 <= value < 1)
@@ -127,6 +140,16 @@ OF_GROUP: dict[str, dict[str, Limit]] = {
     "absence": {"rate": RATE_OF_LOSS, "by": choice("label", "value")},
     "balance": {"rate": RATE_OF_LOSS},
     "imputation": {"rate": BETWEEN},
+    "search": {
+        "trials": at_least(1),
+        "sampler": choice("tpe", "gp", "random", "nsga2"),
+        "pruner": choice("none", "median", "hyperband"),
+        "objectives": Limit(f"a list of some of {', '.join(OBJECTIVES)}", _are_objectives),
+        "parallel": at_least(1),
+        "seed": at_least(0),
+        "alphas": Limit("a list of two or more different numbers in [0, 1]", _are_weights),
+        "inner": at_least(2),
+    },
     "fusion": {"layers": at_least(1)},  # modalities that meet in no layer would not meet at all
 }
 

@@ -53,17 +53,43 @@ def parse(text: str) -> Override:
         ) from error
 
 
+SAMPLED = ("random", "optuna")  # the searches that draw from intervals
+
+
+def chosen_search(texts: Sequence[str]) -> str | None:
+    """The search that the settings ask for; None for none."""
+    chosen = [value for key, _, value in (text.lstrip("+").partition("=") for text in texts) if key == "search"]
+    return chosen[-1] if chosen and chosen[-1] not in ("none", "null", "") else None
+
+
+def _several(text: str, override: Override, many: bool, search: str | None) -> str | None:
+    """What is wrong with several values in this place."""
+    if override.key_or_group.split(".")[0] == "search":
+        return f"{text}: a sweep has one search. Give one value."
+    if override.is_discrete_sweep():
+        return None if many else f"{text}: several values. Add -m to run one job for each."
+    if search in SAMPLED:
+        return None
+    key = override.key_or_group
+    how = f"search={search} needs a list" if search else "an interval has no list of values"
+    return (
+        f"{text}: {how}. Draw from it with search=random or search=optuna, or list values: "
+        f"{key}=0.1,0.5,0.9 or {key}='range(0,1,0.1)'."
+    )
+
+
 def read_settings(texts: Sequence[str], many: bool = False) -> Settings:
     """Check the form and the group options of all settings; `many` allows several values each (a sweep)."""
     settings = Settings()
+    search = chosen_search(texts)
     for text in texts:
         try:
             override = parse(text)
         except UserError as error:
             settings.fail(str(error))
             continue
-        if override.is_sweep_override() and not many:
-            settings.fail(f"{text}: several values. Add -m to run one job for each.")
+        if override.is_sweep_override() and (wrong := _several(text, override, many, search)):
+            settings.fail(wrong)
         else:
             _read(text, override, settings)
     return settings
@@ -151,6 +177,8 @@ def first_values(texts: Sequence[str]) -> list[str]:
             if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
                 continue  # Hydra spells it out from the folder
             text = f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+        elif override.is_sweep_override():
+            text = f"{override.get_key_element()}={override.value().start}"  # type: ignore[union-attr]  # an interval
         first.append(text)
     return first
 

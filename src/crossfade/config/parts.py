@@ -23,8 +23,9 @@ def part_problems(raw: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parts(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, dict[str, Any] | None]]:
-    for group in ("imputation", "fusion", "core", "balance", "adversary", "absence"):
-        yield group, group, raw.get(group), _fields(group, raw.get(group))
+    for group in ("imputation", "fusion", "core", "balance", "adversary", "absence", "search"):
+        if group != "search" or raw.get(group):  # none of it is nothing
+            yield group, group, raw.get(group), _fields(group, raw.get(group))
     encoders = raw.get("encoder")
     if isinstance(encoders, Mapping):
         for kind, part in encoders.items():

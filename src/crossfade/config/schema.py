@@ -46,6 +46,8 @@ class DataConfig(Section):
     workers: NotNegative
     split: Annotated[list[Decay], Field(min_length=3, max_length=3)]  # train, val, test
     fold: NotNegative | None = None
+    inner_fold: NotNegative | None = None  # of `inner_folds`, within the outer training and validation samples
+    inner_folds: Annotated[int, Field(ge=2, strict=True)] | None = None
     on_error: Literal["error", "skip", "absent"]
     memory_gb: Rate = 4.0  # samples are kept as tensors up to this
     source: Part | None = None
@@ -113,6 +115,7 @@ class RunConfig(Section):
     singles_cache: Name | None = None
     fail_fast: Flag = False
     retry: Flag = False
+    search: Part | None = None
     task: TaskConfig
     modality: dict[str, ModalitySpec]
     target: dict[str, TargetSpec]

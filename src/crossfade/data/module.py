@@ -19,7 +19,7 @@ from crossfade.data.absence.scores import truth_score, value_score
 from crossfade.data.order import Order
 from crossfade.data.samples import Samples
 from crossfade.data.source import Source
-from crossfade.data.splits import Split, make_split
+from crossfade.data.splits import Split, inner_split, make_split
 from crossfade.data.transforms import Transform
 from crossfade.data.truths import Truths
 from crossfade.errors import UserError
@@ -75,6 +75,8 @@ class DataModule(pl.LightningDataModule):
         split: Sequence[float] = (0.7, 0.15, 0.15),
         fold: int | None = None,
         folds: int | None = None,
+        inner_fold: int | None = None,
+        inner_folds: int | None = None,
         on_error: str = "error",
         memory_gb: float = 4.0,
         absence: Absence | None = None,
@@ -85,6 +87,7 @@ class DataModule(pl.LightningDataModule):
         self.batch_size, self.workers = batch_size, workers
         self.shares, self.fold, self.folds, self.on_error = split, fold, folds, on_error
         self.cache_gb = cache_gb
+        self.inner_fold, self.inner_folds = inner_fold, inner_folds
         self.absence = absence or NoAbsence(tuple(sorted(transforms)))
         self.frame = source.frame()
         self.samples = Samples(source, self.frame, self.transforms, memory_gb)
@@ -101,9 +104,7 @@ class DataModule(pl.LightningDataModule):
         known = np.array(
             [any(truth[i] is not None for truth in self.frame.truth.values()) for i in range(len(self.frame.ids))]
         )
-        first = next(iter(self.targets))
-        split = make_split(self.frame, first, self.shares, self.seed, self.fold, self.folds)
-        split = {name: rows[known[rows]] for name, rows in split.items()}
+        split = {name: rows[known[rows]] for name, rows in self.dealt().items()}
         rows = np.sort(np.concatenate([split[name] for name in SPLITS]))  # faults come in the table's order
         for name, transform in self.transforms.items():
             transform.fitted = fitted["modalities"][name] if fitted else {}
@@ -127,6 +128,16 @@ class DataModule(pl.LightningDataModule):
         self.fitted = {"modalities": {n: t.fitted for n, t in self.transforms.items()}, "targets": targets}
         for name in self.absence.splits:
             self._hide(name, np.random.default_rng(derived(self.seed, "absence", name)))
+
+    def dealt(self) -> Split:
+        """The samples of each split by their groups alone: nothing is read. Raises UserError as `make_split` does."""
+        first = next(iter(self.targets))
+        split = make_split(self.frame, first, self.shares, self.seed, self.fold, self.folds)
+        if self.inner_fold is None or self.inner_folds is None:
+            return split
+        return inner_split(
+            self.frame, first, split, self.shares, self.seed, self.fold, self.inner_fold, self.inner_folds
+        )
 
     def _hide(self, split: str, rng: np.random.Generator) -> None:
         """Mark absent in one split what the protocol hides; the values stay, and nothing may look at them."""

@@ -72,6 +72,40 @@ def make_split(
     return split
 
 
+def inner_split(
+    frame: Frame,
+    target: str,
+    outer: Split,
+    shares: Sequence[float],
+    seed: int,
+    fold: int | None,
+    inner_fold: int,
+    inner_folds: int,
+) -> Split:
+    """A split of the outer training and validation samples alone; the outer test samples are in none of its parts.
+
+    Their groups are dealt anew into `inner_folds` folds. The test samples are those of `inner_fold`, validation takes
+    its share of the other groups (nested cross-validation: Varma & Simon 2006, doi:10.1186/1471-2105-7-91).
+
+    Raises UserError where the groups are too few for the folds.
+    """
+    labels = [_label(truth) for truth in frame.truth[target]]
+    groups = np.asarray(frame.groups)
+    rows = np.sort(np.concatenate([outer["train"], outer["val"]]))
+    if len(set(groups[rows].tolist())) <= inner_folds:
+        raise UserError(
+            f"data.inner_folds={inner_folds}: the {len(rows)} training and validation samples are of "
+            f"{len(set(groups[rows].tolist()))} groups, too few for as many folds and a validation split. Take fewer "
+            "inner folds (search.inner), or more samples."
+        )
+    number = deal(list(groups[rows]), [labels[i] for i in rows], [1.0] * inner_folds, seed, "inner", fold)
+    rest = rows[number != inner_fold]
+    held = _validation(groups, labels, rest, shares, seed, "inner val", fold, inner_fold)
+    split = {"train": rest[~held], "val": rest[held], "test": rows[number == inner_fold]}
+    _check(split, groups)
+    return split
+
+
 def _label(truth: Any) -> str | None:
     """What a sample is stratified by: a label or labels. Numbers, boxes, and truths not read yet give nothing."""
     if isinstance(truth, list) and all(isinstance(label, str) for label in truth):

@@ -17,7 +17,7 @@
         figures/                PNG
         checkpoints/            weights and plain data
         run.log                 what Python's logging and warnings said
-        status.json             running | finished | failed | interrupted
+        status.json             running | finished | failed | interrupted | pruned (by a search)
 
 Every file is written beside its place and moved there, so that a run killed at any moment leaves whole files.
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from crossfade.errors import Failure, UserError
+from crossfade.errors import Failure, Pruned, UserError
 from crossfade.runs.environment import environment, git_diff
 from crossfade.runs.files import disk_fault, npz, read_csv, read_json, write_bytes, write_json, write_text
 from crossfade.runs.find import checked
@@ -213,8 +213,9 @@ class RunFolder:
     def running(self) -> Iterator[None]:
         """Hold the folder for this process, write run.log, and keep status.json true.
 
-        Ends as finished; as interrupted after Ctrl-C or SIGTERM; as failed after any other exception, whose
-        stack trace goes to run.log. The exception goes on. Raises UserError where the folder is in use.
+        Ends as finished; as interrupted after Ctrl-C or SIGTERM; as pruned after Pruned; as failed after any other
+        exception, whose stack trace goes to run.log. The exception goes on. Raises UserError where the folder is in
+        use.
         """
         with locked(self.path), logging_to(self.log_file) as log, terminable():
             status = Status.of_this_process()
@@ -230,7 +231,9 @@ class RunFolder:
                         f"{self.path}: {fault}. What was written before is whole. Make room, then go on from the last "
                         f"epoch: resume={self.path}"
                     ) from error
-                if cause is None and not (isinstance(error, SystemExit) and not error.code):
+                if isinstance(error, Pruned):
+                    status.ending("pruned", str(error)).save(self.status_file)
+                elif cause is None and not (isinstance(error, SystemExit) and not error.code):
                     log_failure(log, error)
                     status.ending("failed", f"{type(error).__name__}: {error}").save(self.status_file)
                 elif cause is not None:

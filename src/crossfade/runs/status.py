@@ -12,7 +12,7 @@ from typing import Literal
 from crossfade.runs.files import read_json, write_json
 from crossfade.runs.process import process_start
 
-State = Literal["running", "finished", "failed", "interrupted"]
+State = Literal["running", "finished", "failed", "interrupted", "pruned"]
 
 
 @dataclass(frozen=True)

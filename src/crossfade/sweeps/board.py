@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -31,10 +32,18 @@ class Running:
 class Board:
     """Drawn again and again in a terminal; elsewhere a line for each job that ends. A context manager."""
 
-    def __init__(self, total: int, done: int = 0, failed: int = 0, best: Outcome | None = None) -> None:
+    def __init__(
+        self,
+        total: int,
+        done: int = 0,
+        failed: int = 0,
+        best: Outcome | None = None,
+        read: Callable[[Path], Outcome] = Outcome.of_folder,
+    ) -> None:
         self.console = Console()
         self.console.file = self.console.file  # the stream of now: jobs redirect sys.stdout
         self.total, self.done, self.failed, self.best = total, done, failed, best
+        self.read = read  # what is shown of a job's folder, and ranked
         self.workers = 1
         self.running: dict[str, Running] = {}
         self._seconds: list[float] = []
@@ -66,7 +75,11 @@ class Board:
         """A job has ended: a failure is said at once, with where to read about it."""
         folder = self.running.pop(name).folder
         if state == "finished":
-            self._finished(name, Outcome.of_folder(folder), seconds)
+            self._finished(name, self.read(folder), seconds)
+            return
+        if state == "pruned":
+            self.done += 1
+            self.say(f"[{self.done + self.failed}/{self.total}] {name}  {error}")
             return
         if state == "failed":
             self.failed += 1

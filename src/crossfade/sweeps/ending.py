@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade.errors import UserError
+from crossfade.errors import Pruned, UserError
 from crossfade.runs.files import disk_fault
 from crossfade.runs.signals import interruption
 from crossfade.sweeps.ledger import State
 
-FINISHED, FAILED, MISTAKE, DISK, INTERRUPTED = 0, 1, 2, 74, 130  # a worker's exit codes
+FINISHED, FAILED, MISTAKE, PRUNED, DISK, INTERRUPTED = 0, 1, 2, 3, 74, 130  # a worker's exit codes
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Ending:
             return cls("interrupted", fault, stops=True)
         if cause := interruption(error):
             return cls("interrupted", cause, stops=True)
+        if isinstance(error, Pruned):
+            return cls("pruned", str(error))
         return cls("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
 
     @property
@@ -34,4 +36,4 @@ class Ending:
         """The exit code by which a worker tells its parent."""
         if self.state == "interrupted":
             return DISK if self.error not in ("Ctrl-C", "SIGTERM") else INTERRUPTED
-        return FINISHED if self.state == "finished" else FAILED
+        return {"finished": FINISHED, "pruned": PRUNED}.get(self.state, FAILED)

@@ -21,7 +21,7 @@ from crossfade.sweeps.planning import Job
 
 VERSION = 1
 FILE = "ledger.sqlite"
-State = Literal["waiting", "running", "finished", "failed", "interrupted"]
+State = Literal["waiting", "running", "finished", "failed", "interrupted", "pruned"]
 
 _TABLES = """
 create table sweep (key text primary key, value text not null);

@@ -21,6 +21,7 @@ LONGEST = 80  # characters of a job folder's name
 
 Settings = Sequence[str]
 Compose = Callable[[Settings], Any]
+Bases = dict[tuple[str, ...], Any]  # a composed config for each choice of groups
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,28 @@ class Planned:
     varying: list[str]
 
 
-def planned(jobs: Sequence[Settings], compose: Compose) -> Planned:
+def planned(
+    jobs: Sequence[Settings], compose: Compose, named: Sequence[str] | None = None, bases: Bases | None = None
+) -> Planned:
     """Check every job and keep one of each identity.
 
-    `compose` makes Hydra's config of one job's settings. Raises UserError with the faults of all jobs, each once.
+    `compose` makes Hydra's config of one job's settings; `named` are the keys that name a job's folder, by themselves
+    those whose values vary over these jobs. `bases` keeps what was composed for further jobs, which must then give
+    every one of the keys a value. Raises UserError with the faults of all jobs, each once.
     """
     settings = [[_rounded(text) for text in job] for job in jobs]
     parsed = [[_parsed(text) for text in job] for job in settings]
     labels = [{o.key_or_group: o.get_value_element_as_str() for o in job} for job in parsed]
     varying = [key for key in labels[0] if len({label[key] for label in labels}) > 1]
-    configs = _checked(settings, parsed, compose, set(varying))
+    composed = _Composed(compose, {*varying, *(named or ())}, {} if bases is None else bases)
+    configs = _checked(settings, parsed, composed, set(varying), named is not None and "alpha" in named)
     identities = [identity_of(config) for config in configs]
     chosen = plan(labels, identities)
     found = []
     for place in chosen.jobs:
-        idle = chosen.idle[place]
+        idle = chosen.idle[place] | ({"alpha"} if configs[place].alpha is None else set())
         kept = [t for t, o in zip(settings[place], parsed[place], strict=True) if o.key_or_group not in idle]
-        shown = [key for key in varying if key not in idle]
+        shown = [key for key in (varying if named is None else named) if key not in idle]
         label = ",".join(f"{key}={labels[place][key]}" for key in shown)
         found.append(Job(identities[place], kept, label, configs[place]))
     return Planned(found, chosen.note, varying)
@@ -101,12 +107,15 @@ def _rounded(text: str) -> str:
 
 
 def _checked(
-    jobs: Sequence[Settings], parsed: Sequence[Sequence[Override]], compose: Compose, varying: set[str]
+    jobs: Sequence[Settings],
+    parsed: Sequence[Sequence[Override]],
+    composed: _Composed,
+    varying: set[str],
+    others_use_alpha: bool,
 ) -> list[RunConfig]:
     configs: list[RunConfig] = []
     faults: dict[str, list[str]] = {}
     unused_alpha = []
-    composed = _Composed(compose, varying)
     for job, overrides in zip(jobs, parsed, strict=True):
         raw = composed.of(job, overrides)
         usable = without_idle_alpha(raw)
@@ -118,7 +127,7 @@ def _checked(
             where = ", ".join(plain(text) for text, o in zip(job, overrides, strict=True) if o.key_or_group in varying)
             for problem in error.problems:
                 faults.setdefault(problem, []).append(where)
-    if len(unused_alpha) == len(jobs):  # nobody uses it: a mistake, as in a single run
+    if len(unused_alpha) == len(jobs) and not others_use_alpha:  # nobody uses it: a mistake, as in a single run
         try:
             check(unused_alpha[0])
         except UserError as error:
@@ -142,9 +151,8 @@ class _Composed:
     into one composed config, one job's after the other's.
     """
 
-    def __init__(self, compose: Compose, varying: set[str]) -> None:
-        self.compose, self.varying = compose, varying
-        self.base: dict[tuple[str, ...], Any] = {}
+    def __init__(self, compose: Compose, varying: set[str], base: Bases) -> None:
+        self.compose, self.varying, self.base = compose, varying, base
 
     def of(self, job: Settings, overrides: Sequence[Override]) -> dict[str, Any]:
         from omegaconf import OmegaConf

@@ -10,7 +10,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
-from omegaconf import open_dict, read_write
+from omegaconf import OmegaConf, open_dict, read_write
 
 if TYPE_CHECKING:
     from crossfade.config import RunConfig
@@ -40,10 +40,19 @@ class CrossfadeSweeper(BasicSweeper):
         assert self.config is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        (jobs,) = self.split_arguments(overrides, None)
         given = [text for text in self.config.hydra.overrides.hydra if text.startswith("hydra.sweep.dir=")]
         folder = self.config.hydra.sweep.dir if given else None
         command = [*self.config.hydra.overrides.hydra, *arguments]
+        own = [override for override in overrides if override.key_or_group.split(".")[0] == "search"]
+        part = self._compose([str(override.input_line) for override in own]).get("search") if own else None
+        if part:
+            from crossfade.search import search
+
+            others = [override for override in overrides if override not in own]
+            plain = OmegaConf.to_container(part)
+            search(others, plain, folder, self._compose, self._launcher, command)  # type: ignore[arg-type]
+            return
+        (jobs,) = self.split_arguments(overrides, None)
         sweep([list(job) for job in jobs], folder, self._compose, self._launcher, command)
 
     def _launcher(self, config: RunConfig) -> Launcher:

@@ -16,7 +16,7 @@ from crossfade.config import RunConfig
 from crossfade.errors import UserError
 from crossfade.runs import RunFolder
 from crossfade.sweeps.course import Course, Due
-from crossfade.sweeps.ending import DISK, FINISHED, INTERRUPTED, Ending
+from crossfade.sweeps.ending import DISK, FINISHED, INTERRUPTED, PRUNED, Ending
 
 POLL = 0.5  # seconds
 GRACE = 60.0  # seconds that a job has to save itself
@@ -146,6 +146,8 @@ def _ending(due: Due, code: int | None, killed: _Killed) -> Ending:
         return Ending("interrupted", said or "the disk is full", stops=True)
     if code == INTERRUPTED:
         return Ending("interrupted", said or "SIGTERM")
+    if code == PRUNED:
+        return Ending("pruned", said)
     if code is not None and code < 0:
         return Ending("interrupted", killed.why(-code))
     return Ending("failed", said or f"its process ended with {code} before the run began")

@@ -100,7 +100,8 @@ class _Watch:
         if run.is_finished():
             self._end(due, Ending("finished"))
         elif status.state != "running":
-            self._end(due, Ending("failed" if status.state == "failed" else "interrupted", status.error))
+            told = status.state in ("failed", "pruned")
+            self._end(due, Ending(status.state if told else "interrupted", status.error))
 
     def _begin(self, due: Due) -> None:
         if due.entry.identity not in self.begun:
