@@ -35,6 +35,7 @@ from crossfade.data.module import DataModule
 from crossfade.evaluate import build_data
 from crossfade.features import compute_features
 from crossfade.runs import RunFolder
+from crossfade.stacked.train import Job, train_stacked
 
 SETTINGS = [
     "task=medical",
@@ -92,6 +93,20 @@ def with_cache(samples: int, epochs: int, data: DataModule, runs: int) -> tuple[
     return seconds[0], sum(seconds)
 
 
+def stacked(epochs: int, data: DataModule, runs: int) -> float:
+    """Seconds for the same runs as one stack (hydra/launcher=vectorized), an empty cache to begin with."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place, cache_at(folder):
+        data.samples.known.clear()
+        jobs = []
+        for i, alpha in enumerate(np.linspace(0, 1, runs)):
+            run = RunFolder(Path(place) / str(i))
+            run.path.mkdir()
+            jobs.append(Job(compose(*SETTINGS, f"trainer.epochs={epochs}", f"alpha={alpha:g}"), run, data))
+        started = time.perf_counter()
+        train_stacked(jobs)
+        return time.perf_counter() - started
+
+
 class Items(Dataset[tuple[Tensor, ...]]):
     """The same features, one sample at a time."""
 
@@ -147,12 +162,14 @@ def main() -> None:
     if not asked.batches_only:
         with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder, cache_at(folder):
             fit(compose(*SETTINGS, "trainer.epochs=1", "alpha=0.5"), data)  # everything is cold the first time
-        bare, first, every = [], [], []
+        bare, first, every, together = [], [], [], []
         for _ in range(asked.repeats):
             bare.append(without(config, data))
             one, some = with_cache(asked.samples, asked.epochs, data, asked.runs)
             first.append(one)
             every.append(some)
+            with contextlib.redirect_stdout(io.StringIO()):
+                together.append(stacked(asked.epochs, data, asked.runs))
         table = Table("", "without, s", "with, s", "ratio (quartiles)")
         what = f"{asked.epochs} epochs of {len(data.split['train'])} samples"
         ratio = [b / f for b, f in zip(bare, first, strict=True)]
@@ -160,6 +177,8 @@ def main() -> None:
         ratio = [b * asked.runs / e for b, e in zip(bare, every, strict=True)]
         whole = f"{np.median(bare) * asked.runs:.0f} (one × {asked.runs})"
         table.add_row(f"{asked.runs} values of α", whole, f"{np.median(every):.1f}", quartiles(ratio, 1))
+        ratio = [b * asked.runs / t for b, t in zip(bare, together, strict=True)]
+        table.add_row("the same, stacked", whole, f"{np.median(together):.1f}", quartiles(ratio, 1))
         later = [(e - f) / (asked.runs - 1) for e, f in zip(every, first, strict=True)] if asked.runs > 1 else [np.nan]
         console.print(table)
         console.print(f"a run that finds its features: {np.median(later):.2f} s")
