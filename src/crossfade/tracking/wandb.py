@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import netrc
 import os
+import time
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -21,12 +23,23 @@ log = logging.getLogger("crossfade")
 
 START_SECONDS = 20.0  # to wait for the server before the run goes offline
 FINISH_SECONDS = 60.0  # to wait at the end for what is not sent yet; it stays on disk
+SILENT_SECONDS = 600.0  # that a server which did not answer is not asked again: a sweep waits once, not for each job
 LEDGER = "ledger.sqlite"  # of a sweep, in its folder
 LONGEST = 128  # characters of a run's name that W&B takes
 
 # Of the runs of this process, by run folder: the W&B runs that wait for results, and those that ended as failed
 _open: dict[Path, Any] = {}
 _failed: set[Path] = set()
+
+
+@dataclass
+class _Silence:
+    """Until when (of the monotonic clock) the server is taken to be away."""
+
+    until: float = 0.0
+
+
+_silence = _Silence()
 
 
 def logged_in() -> bool:
@@ -96,11 +109,14 @@ class WandbLogger(Logger):
         if results is None and self.folder.path in _failed:
             return  # it failed in training, and the W&B run ended there
         self._run = _open.pop(self.folder.path, None) or self._start()
-        if results is not None:
-            self._log(results)
-        self._end(failed=results is None)
+        try:
+            if results is not None:
+                self._log(results)
+        finally:  # a server that takes no tables is no reason to leave the run open
+            self._end(failed=results is None)
 
     def _log(self, results: Results) -> None:
+        self._run.summary.update(results.numbers)  # first: tables need an answer of the server
         shown: dict[str, Any] = {}
         for name, table in results.tables.items():
             shown[name] = wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object).tolist())
@@ -108,7 +124,6 @@ class WandbLogger(Logger):
             shown[name] = wandb.Image(str(path))
         if shown:
             self._run.log(shown)
-        self._run.summary.update(results.numbers)
 
     def _end(self, failed: bool) -> None:
         run, self._run = self._run, None
@@ -124,9 +139,12 @@ class WandbLogger(Logger):
         mode = self._mode()
         if mode != "online":
             return self._init(mode)
+        if time.monotonic() < _silence.until:
+            return self._init("offline")
         try:
             return self._init("online")
         except wandb.Error as error:
+            _silence.until = time.monotonic() + SILENT_SECONDS
             log.warning("W&B does not answer (%s): this run is kept offline.", str(error).partition("\n")[0])
             self._note.unlink(missing_ok=True)  # the failed attempt holds the ID until this process ends
             return self._init("offline")
