@@ -42,13 +42,23 @@ class _Silence:
 _silence = _Silence()
 
 
-def logged_in() -> bool:
-    """Whether a key for the W&B server is at hand: in the environment or in the user's netrc."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
+def server() -> str:
+    """The address of the W&B server."""
+    return str(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url).rstrip("/")
+
+
+def api_key() -> str | None:
+    """The key for that server: of the environment or of the user's netrc."""
+    if key := os.environ.get("WANDB_API_KEY"):
+        return key
     file = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    host = urlparse(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url).hostname or ""
-    return file.exists() and netrc.netrc(file).authenticators(host) is not None
+    found = netrc.netrc(file).authenticators(urlparse(server()).hostname or "") if file.exists() else None
+    return found[2] if found is not None else None
+
+
+def logged_in() -> bool:
+    """Whether something is at hand to log in with at the W&B server."""
+    return bool(os.environ.get("WANDB_IDENTITY_TOKEN_FILE")) or api_key() is not None
 
 
 class WandbLogger(Logger):
