@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
@@ -35,23 +34,23 @@ def report(subject: Subject) -> wr.Report:
     """The α landscape with a colour for each strategy, strategies, modalities, and the tables that runs logged."""
     runs = wr.Runset(name="all runs", filters=_filters(subject))
     using_alpha = [name for name, uses in subject.strategies.items() if uses]
-    each = [wr.Runset(name=n, filters=[*_filters(subject), expr.Config("strategy") == n]) for n in using_alpha]
-    tables = [
-        wr.WeavePanelSummaryTable(table_name=name, layout=wr.Layout(w=24, h=10)) for name in _tables(subject)
-    ]
+    each = [wr.Runset(name=n, filters=_filters(subject, expr.Config("strategy") == n)) for n in using_alpha]
+    tables = [wr.WeavePanelSummaryTable(table_name=name) for name in _tables(subject)]
     blocks = [
-        wr.P(f"Runs: {f'the sweep {subject.group}' if subject.group else f'all of {subject.project}'}, on the test set."),
+        wr.P(
+            f"Runs: {f'the sweep {subject.group}' if subject.group else f'all of {subject.project}'}, on the test set."
+        ),
         *([wr.CodeBlock(subject.command, language=None)] if subject.command else []),
         wr.H2("α landscape"),
         wr.P("The test metric against α, the weight of the first modality; each set of runs is one strategy."),
-        wr.PanelGrid(runsets=each or [runs], panels=panels.landscape(subject)),
+        wr.PanelGrid(runsets=each or [runs], panels=_laid(panels.landscape(subject))),
         wr.H2("Strategies"),
-        wr.PanelGrid(runsets=[runs], panels=panels.strategies(subject)),
+        wr.PanelGrid(runsets=[runs], panels=_laid(panels.strategies(subject))),
         wr.H2("Modalities"),
         wr.P("How much worse without a modality, its Shapley value, and the model of that modality alone."),
-        wr.PanelGrid(runsets=[runs], panels=panels.modalities(subject)),
+        wr.PanelGrid(runsets=[runs], panels=_laid(panels.modalities(subject))),
         wr.H2("Tables"),
-        wr.PanelGrid(runsets=[runs], panels=tables),
+        wr.PanelGrid(runsets=[runs], panels=_laid(tables, abreast=1)),
     ]
     return wr.Report(
         project=subject.project,
@@ -86,14 +85,22 @@ def outline(subject: Subject) -> str:
     return "\n".join(lines)
 
 
+def _laid(found: list[Any], abreast: int = 2) -> list[Any]:
+    """The same panels, side by side on the report's grid of 24 columns."""
+    width, height = 24 // abreast, 10
+    for place, panel in enumerate(found):
+        panel.layout = wr.Layout(x=place % abreast * width, y=place // abreast * height, w=width, h=height)
+    return found
+
+
 def _runs(subject: Subject) -> str:
     return "of all groups" if subject.group is None else f"of the group {subject.group}"
 
 
-def _filters(subject: Subject) -> list[Any]:
+def _filters(subject: Subject, *more: Any) -> expr.And:
     """Of a cross-validated job its mean, and not the folds beside it."""
-    only = [expr.Metric("JobType") == "train"]
-    return only if subject.group is None else [expr.Metric("Group") == subject.group, *only]
+    group = [] if subject.group is None else [expr.Metric("Group") == subject.group]
+    return expr.And(*group, expr.Metric("JobType") == "train", *more)
 
 
 def _tables(subject: Subject) -> list[str]:
@@ -113,5 +120,3 @@ def _line(panel: Any) -> str:
 
 def _name(metric: Any) -> str:
     return metric if isinstance(metric, str) else str(metric.name)
-
-
