@@ -14,7 +14,7 @@ from crossfade.config import RunConfig
 from crossfade.rows import mains, rows_of
 from crossfade.run_figures import class_predictions
 from crossfade.runs import RunFolder
-from crossfade.tracking import make_loggers
+from crossfade.tracking import SafeLogger, make_loggers
 from crossfade.tracking.results import Results
 
 
@@ -27,7 +27,8 @@ def tracked(config: RunConfig, folder: RunFolder) -> Iterator[None]:
     if not config.logger:
         yield
         return
-    loggers = make_loggers(config.logger, build, folder, config.dump())
+    made = make_loggers(config.logger, build, folder, config.dump())
+    loggers = [logger for logger in made if isinstance(logger, SafeLogger)]
     try:
         yield
     except Exception:

@@ -65,7 +65,7 @@ def system() -> list[Any]:
     """Parameters and seconds by strategy; use of the machine over time."""
     bars = [_bars("Trained parameters", ["cost/trained_parameters"], by_strategy=True)]
     bars += [_bars("Seconds of training", ["cost/seconds"], by_strategy=True)]
-    return bars + [wr.LinePlot(title=title, x="RelativeTime(Process)", y=names) for title, names in SYSTEM.items()]
+    return bars + [wr.LinePlot(title=title, x="RelativeTime(Process)", y=[*names]) for title, names in SYSTEM.items()]
 
 
 def _bars(title: str, metrics: list[str], by_strategy: bool) -> Any:

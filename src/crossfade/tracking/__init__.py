@@ -16,7 +16,7 @@ __all__ = ["CsvLogger", "SafeLogger", "make_loggers"]
 
 def make_loggers(
     parts: Mapping[str, Mapping[str, Any]], build: Callable[..., Logger], folder: RunFolder, config: dict[str, Any]
-) -> list[SafeLogger]:
+) -> list[Logger]:
     """metrics.csv, and one logger per part of the config's `logger` node; `build` makes the parts."""
     made = {"csv": CsvLogger(folder.metrics_file)} | {
         name: build(part, folder=folder, config=config) for name, part in parts.items()

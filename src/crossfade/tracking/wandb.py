@@ -129,7 +129,7 @@ class WandbLogger(Logger):
         self._run.summary.update(results.numbers)  # first: tables need an answer of the server
         shown: dict[str, Any] = {}
         for name, table in results.tables.items():
-            shown[name] = wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object).tolist())
+            shown[name] = wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object))
         for name, path in results.figures.items():
             shown[name] = wandb.Image(str(path))
         if shown:
