@@ -58,7 +58,7 @@ def test_a_finished_run_hands_on_numbers_tables_and_figures(tmp_path, listening)
     right = confusion[confusion["truth"] == confusion["predicted"]]["samples"].sum()
     assert right / summary["samples"]["test"] == pytest.approx(summary["metrics"]["outcome/accuracy"])
     assert len(found.tables["patterns/outcome"]) == 7
-    assert list(found.tables["results"]["model"])[0] == "weighted"
+    assert found.tables["results"]["model"].iloc[0] == "weighted"
     assert all(path.is_file() for path in found.figures.values())
     assert "figures/confusion_outcome" in found.figures
 

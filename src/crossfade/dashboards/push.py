@@ -47,8 +47,8 @@ def default_entity() -> str:
         answer = requests.post(f"{address}/graphql", json={"query": _VIEWER}, auth=("api", key), timeout=TIMEOUT)
     except requests.RequestException as error:
         raise UserError(
-            f"{address} does not answer ({type(error).__name__}). Look at your network, or at WANDB_BASE_URL if that is "
-            "another server; the runs are not touched."
+            f"{address} does not answer ({type(error).__name__}). Look at your network, or at WANDB_BASE_URL if "
+            "that is another server; the runs are not touched."
         ) from error
     if answer.status_code in (401, 403):
         raise UserError(f"{address} refuses the API key. Log in again: wandb login --relogin; or mend WANDB_API_KEY.")

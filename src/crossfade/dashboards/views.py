@@ -36,10 +36,8 @@ def report(subject: Subject) -> wr.Report:
     using_alpha = [name for name, uses in subject.strategies.items() if uses]
     each = [wr.Runset(name=n, filters=_filters(subject, expr.Config("strategy") == n)) for n in using_alpha]
     tables = [wr.WeavePanelSummaryTable(table_name=name) for name in _tables(subject)]
-    blocks = [
-        wr.P(
-            f"Runs: {f'the sweep {subject.group}' if subject.group else f'all of {subject.project}'}, on the test set."
-        ),
+    blocks: list[Any] = [
+        wr.P(f"Runs {_runs(subject)}, scored on their test samples."),
         *([wr.CodeBlock(subject.command, language=None)] if subject.command else []),
         wr.H2("α landscape"),
         wr.P("The test metric against α, the weight of the first modality; each set of runs is one strategy."),
