@@ -258,14 +258,15 @@ def test_one_command_sends_a_whole_sweep(tmp_path, monkeypatch):
     sweep = tmp_path / "sweep"
     sweep.mkdir()
     (sweep / "ledger.sqlite").touch()
-    for number, results in enumerate((RESULTS, None)):
+    for number, step, results in ((0, 9, None), (1, 9, None), (0, 19, RESULTS)):  # the first one is run again
         job = RunFolder(sweep / f"0{number}_seed={number}")
-        job.path.mkdir()
+        job.path.mkdir(exist_ok=True)
         write_text(job.overrides_file, f"seed={number}\n")
-        logger = WandbLogger(job, {**CONFIG, "group": "sweep"}, mode="offline")
-        logger.log_metrics({"val/loss": 1.0, "epoch": 0}, 9)
+        config = {**CONFIG, "group": "sweep"}
+        logger = WandbLogger(job, config, mode="offline")
+        logger.log_metrics({"val/loss": 1.0 / step, "epoch": step // 10}, step)
         logger.finalize("success")
-        WandbLogger(job, CONFIG).conclude(results)
+        WandbLogger(job, config).conclude(results)
     tool = str(Path(sys.executable).with_name("wandb"))
     with wandb_server.serving() as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
@@ -273,4 +274,8 @@ def test_one_command_sends_a_whole_sweep(tmp_path, monkeypatch):
     codes = {server.runs[name]["displayName"]: code for name, code in server.exit_code.items()}
     assert codes == {"seed=0": 0, "seed=1": 1}
     assert {run["groupName"] for run in server.runs.values()} == {"sweep"}
-    assert all([line["val/loss"] for line in h if "val/loss" in line] == [1.0] for h in server.history.values())
+    steps = {
+        server.runs[name]["displayName"]: [line["trainer/step"] for line in history if "val/loss" in line]
+        for name, history in server.history.items()
+    }
+    assert steps == {"seed=0": [9, 19], "seed=1": [9]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ def of_sweep(folder: Path, project: str | None, entity: str | None) -> Subject:
         mains=[main for _, main, _ in mains(first)],
         modalities=sorted({name for config in configs for name in config.task.modalities}),
         strategies={_word(config): "alpha" in config.fusion for config in configs},
-        command=" ".join(["crossfade train -m", *ledger.about["command"]]),
+        command=f"crossfade train -m {shlex.join(ledger.about['command'])}",
     )
 
 
