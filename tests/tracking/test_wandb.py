@@ -31,7 +31,6 @@ def _nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     # W&B refuses addresses that are not its own unless they are asked for; this one never answers
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(tracking._silence, "until", 0.0)
     wandb.teardown()
 
 

@@ -7,7 +7,6 @@ import netrc
 import os
 import time
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -24,22 +23,13 @@ log = logging.getLogger("crossfade")
 START_SECONDS = 20.0  # to wait for the server before the run goes offline
 FINISH_SECONDS = 60.0  # to wait at the end for what is not sent yet; it stays on disk
 SILENT_SECONDS = 600.0  # that a server which did not answer is not asked again: a sweep waits once, not for each job
+SILENT = "no_answer.txt"  # beside the runs, for jobs in processes of their own: since when, what went wrong
 LEDGER = "ledger.sqlite"  # of a sweep, in its folder
 LONGEST = 128  # characters of a run's name that W&B takes
 
 # Of the runs of this process, by run folder: the W&B runs that wait for results, and those that ended as failed
 _open: dict[Path, Any] = {}
 _failed: set[Path] = set()
-
-
-@dataclass
-class _Silence:
-    """Until when (of the monotonic clock) the server is taken to be away."""
-
-    until: float = 0.0
-
-
-_silence = _Silence()
 
 
 def server() -> str:
@@ -149,13 +139,14 @@ class WandbLogger(Logger):
         mode = self._mode()
         if mode != "online":
             return self._init(mode)
-        if time.monotonic() < _silence.until:
+        silent = shared_directory(self.folder.path) / "wandb" / SILENT
+        if silent.exists() and time.time() - silent.stat().st_mtime < SILENT_SECONDS:
             return self._init("offline")
         try:
             return self._init("online")
         except wandb.Error as error:
-            _silence.until = time.monotonic() + SILENT_SECONDS
             log.warning("W&B does not answer (%s): this run is kept offline.", str(error).partition("\n")[0])
+            write_text(silent, f"{error}\n")
             self._note.unlink(missing_ok=True)  # the failed attempt holds the ID until this process ends
             return self._init("offline")
 
