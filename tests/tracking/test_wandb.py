@@ -104,18 +104,21 @@ def test_offline_runs_hold_everything_share_a_directory_and_resume(tmp_path, cap
 
 
 @pytest.mark.slow
-def test_a_server_that_does_not_answer_makes_the_run_an_offline_one(tmp_path, monkeypatch, caplog, capsys):
+@pytest.mark.parametrize("sweep", [False, True])
+def test_a_server_that_does_not_answer_makes_the_run_an_offline_one(tmp_path, monkeypatch, caplog, capsys, sweep):
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     monkeypatch.setattr(tracking, "START_SECONDS", 1.0)
     folder = run_folder(tmp_path)
+    if sweep:
+        (folder.path.parent / "ledger.sqlite").touch()
     for _ in range(2):  # the second one resumes it
         logger = WandbLogger(folder, CONFIG)
         logger.log_metrics({"val/loss": 1.0, "epoch": 0}, 9)
         logger.finalize("success")
         logger.conclude(Results())
-    assert caplog.text.count("W&B does not answer") == 1  # the second one did not wait for it again
+    assert caplog.text.count("W&B does not answer") == (1 if sweep else 2)  # a sweep does not wait for it again
     assert capsys.readouterr().out.count("wandb sync") == 2
-    files = list((tmp_path / "logs" / "wandb").glob("offline-run-*/*.wandb"))
+    files = list((shared_directory(folder.path) / "wandb").glob("offline-run-*/*.wandb"))
     assert len(files) == 2
     assert all(len(records(file)["history"]) == 1 for file in files)
 

@@ -22,8 +22,8 @@ log = logging.getLogger("crossfade")
 
 START_SECONDS = 20.0  # to wait for the server before the run goes offline
 FINISH_SECONDS = 60.0  # to wait at the end for what is not sent yet; it stays on disk
-SILENT_SECONDS = 600.0  # that a server which did not answer is not asked again: a sweep waits once, not for each job
-SILENT = "no_answer.txt"  # beside the runs, for jobs in processes of their own: since when, what went wrong
+SILENT_SECONDS = 600.0  # that a sweep does not ask a server again which did not answer: it waits once, not for each job
+SILENT = "no_answer.txt"  # beside the sweep's runs, for jobs in processes of their own: since when, what went wrong
 LEDGER = "ledger.sqlite"  # of a sweep, in its folder
 LONGEST = 128  # characters of a run's name that W&B takes
 
@@ -139,14 +139,16 @@ class WandbLogger(Logger):
         mode = self._mode()
         if mode != "online":
             return self._init(mode)
-        silent = shared_directory(self.folder.path) / "wandb" / SILENT
-        if silent.exists() and time.time() - silent.stat().st_mtime < SILENT_SECONDS:
+        sweep = _sweep_of(self.folder.path.absolute())
+        silent = None if sweep is None else sweep / "wandb" / SILENT
+        if silent is not None and silent.exists() and time.time() - silent.stat().st_mtime < SILENT_SECONDS:
             return self._init("offline")
         try:
             return self._init("online")
         except wandb.Error as error:
             log.warning("W&B does not answer (%s): this run is kept offline.", str(error).partition("\n")[0])
-            write_text(silent, f"{error}\n")
+            if silent is not None:
+                write_text(silent, f"{error}\n")
             self._note.unlink(missing_ok=True)  # the failed attempt holds the ID until this process ends
             return self._init("offline")
 
