@@ -22,6 +22,7 @@ COMMANDS = {
     "ceiling": "train a model on just the modalities of each pattern, to compare a run with",
     "stress": "corrupt and attack each modality of a run, and see what is left",
     "audit": "check the properties that a fusion must have",
+    "dashboard": "make a W&B workspace and report of a sweep",
     "predict": "write a run's predictions for a manifest of new samples",
     "cache": "list or clear what is kept on disk for all runs: features of frozen encoders, rendered data",
 }

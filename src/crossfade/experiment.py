@@ -25,6 +25,7 @@ from crossfade.reporting import draw_targets, finish_cross_validation, finish_ru
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import waiting_for
 from crossfade.summary import main_resamples, resamples_table, summarise
+from crossfade.tracked import tracked
 from crossfade.training import train
 
 log = logging.getLogger("crossfade")
@@ -66,7 +67,7 @@ def _cross_validate(config: RunConfig, folder: RunFolder, overrides: Sequence[st
     assert config.folds is not None
     if not folder.config_file.exists():
         folder.write_start(config.dump(), overrides)
-    with folder.running():
+    with folder.running(), tracked(config, folder):
         summaries = []
         for fold in range(config.folds):
             print(f"── fold {fold + 1} of {config.folds}", flush=True)
@@ -82,7 +83,7 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
     folder.path.mkdir(parents=True, exist_ok=True)
     if not folder.config_file.exists():
         folder.write_start(config.dump(), overrides)
-    with folder.running():
+    with folder.running(), tracked(config, folder):
         check_encoders(config)
         data = build_data(config)
         # of an interrupted run: its weights go with its vocabulary
@@ -97,7 +98,7 @@ def finish_trained(
 ) -> dict[str, Any]:
     """What `run` does after the training, for a run that was trained in a stack with others."""
     run_folder = RunFolder(folder)
-    with run_folder.running():
+    with run_folder.running(), tracked(config, run_folder):
         summary = _scored(config, run_folder, data, seconds)
         _finish(config, run_folder, data, summary, overrides)
     return summary

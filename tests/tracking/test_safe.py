@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from crossfade.errors import UserError
 from crossfade.runs import RunFolder
 from crossfade.tracking import CsvLogger, SafeLogger, make_loggers
+from crossfade.tracking.results import Results
 
 
 class Breaking(Logger):
@@ -121,3 +122,19 @@ def test_what_is_wrong_before_training_is_told_before_training(tmp_path):
 
     with pytest.raises(UserError, match="not installed"):
         make_loggers({"tensorboard": {}}, build, RunFolder(tmp_path), {})
+
+
+def test_results_go_to_the_loggers_that_take_them_and_a_failure_there_is_told(tmp_path, caplog):
+    class Concluding(Breaking):
+        def conclude(self, results: Results | None) -> None:
+            self._call("conclude")
+
+    for where, told in (("save", 0), ("conclude", 1)):
+        inner = Concluding(where)
+        logger = SafeLogger("concluding", inner)
+        logger.conclude(Results())
+        logger.conclude(None)
+        assert inner.calls == ["conclude"] * (2 - told)
+        assert caplog.text.count("Logger concluding failed") == told
+    SafeLogger("csv", CsvLogger(tmp_path / "metrics.csv")).conclude(Results())  # it takes none
+    assert not (tmp_path / "metrics.csv").exists()

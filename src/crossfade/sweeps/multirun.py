@@ -63,6 +63,8 @@ def _finish(plan: Planned, place: Path, ledger: Ledger) -> list[Outcome]:
     outcomes = [Outcome.of_entry(entries[job.identity], place) for job in plan.jobs]
     show_table(outcomes, place)
     report_of(place)
+    if any(place.glob("wandb/offline-run-*")):
+        print(f"Its W&B runs are offline. To send them all: wandb sync {place / 'wandb'}")
     if any(outcome.error for outcome in outcomes):
         raise SystemExit(1)
     return outcomes

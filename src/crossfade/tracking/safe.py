@@ -9,6 +9,8 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
+from crossfade.tracking.results import Results
+
 log = logging.getLogger("crossfade")
 
 
@@ -53,3 +55,8 @@ class SafeLogger(Logger):
 
     def finalize(self, status: str) -> None:
         self._guarded(self.inner.finalize, status)
+
+    def conclude(self, results: Results | None) -> None:
+        """Hand on the results of the run, None of a failed one, where the logger takes any."""
+        if (conclude := getattr(self.inner, "conclude", None)) is not None:
+            self._guarded(conclude, results)
