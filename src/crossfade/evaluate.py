@@ -20,6 +20,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.data.source import Source
 from crossfade.data.transforms import make_transform
+from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
 from crossfade.features import known_features
 from crossfade.model import FusionModel
@@ -92,9 +93,14 @@ def reopen_data(config: RunConfig, folder: RunFolder) -> DataModule:
     return data
 
 
-def reopen_model(config: RunConfig, folder: RunFolder, checkpoint: str) -> FusionModel:
-    """The run's model with the weights of checkpoints/<checkpoint>.ckpt, in evaluation mode."""
-    model = build_model(config, folder.fitted(), given_weights=False)
+def reopen_model(
+    config: RunConfig, folder: RunFolder, checkpoint: str, known: dict[str, Encoder] | None = None
+) -> FusionModel:
+    """The run's model with the weights of checkpoints/<checkpoint>.ckpt, in evaluation mode.
+
+    `known`: frozen encoders that other runs have built already, see `build_model`.
+    """
+    model = build_model(config, folder.fitted(), given_weights=False, known=known)
     load_weights(model, folder.checkpoints / f"{checkpoint}.ckpt")
     return model.eval()
 

@@ -19,6 +19,7 @@ from crossfade.analysis.shapley import write_shares
 from crossfade.build import check_encoders
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
+from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
 from crossfade.evaluate import build_data, device_of, reopen_model, score, write_predictions
 from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
@@ -94,12 +95,20 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
 
 
 def finish_trained(
-    config: RunConfig, folder: Path, data: DataModule, seconds: float, overrides: Sequence[str] = ()
+    config: RunConfig,
+    folder: Path,
+    data: DataModule,
+    seconds: float,
+    overrides: Sequence[str] = (),
+    known: dict[str, Encoder] | None = None,
 ) -> dict[str, Any]:
-    """What `run` does after the training, for a run that was trained in a stack with others."""
+    """What `run` does after the training, for a run that was trained in a stack with others.
+
+    `known`: the frozen encoders that they share, see `build_model`.
+    """
     run_folder = RunFolder(folder)
     with run_folder.running(), tracked(config, run_folder):
-        summary = _scored(config, run_folder, data, seconds)
+        summary = _scored(config, run_folder, data, seconds, known)
         _finish(config, run_folder, data, summary, overrides)
     return summary
 
@@ -127,10 +136,12 @@ def train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, labe
     return _scored(config, folder, data, time.monotonic() - started)
 
 
-def _scored(config: RunConfig, folder: RunFolder, data: DataModule, seconds: float) -> dict[str, Any]:
+def _scored(
+    config: RunConfig, folder: RunFolder, data: DataModule, seconds: float, known: dict[str, Encoder] | None = None
+) -> dict[str, Any]:
     """Reopen the run from its folder and score that: what is reported is what was saved."""
     checkpoint = "best" if (folder.checkpoints / "best.ckpt").exists() else "last"
-    model = reopen_model(config, folder, checkpoint)
+    model = reopen_model(config, folder, checkpoint, known)
     scored = score(model, data, "test", device_of(config))
     write_predictions(folder, "test", model, scored)
     if config.figures is not False:

@@ -91,6 +91,20 @@ def test_the_interval_of_an_accuracy_is_about_the_binomials():
     assert (interval.low, interval.high) == pytest.approx(exact, abs=0.0025)
 
 
+def test_intervals_of_many_means_are_those_of_each():
+    """Against the general bootstrap on the same groups: other draws, so near and not equal."""
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(60), rng.integers(1, 5, 60))
+    values = rng.normal(size=(2, len(groups))) + rng.normal(size=60)[groups]
+    found = intervals.bootstrap_means(values, groups, resamples=4000)
+    for row, ours in zip(values, found, strict=True):
+        general = intervals.bootstrap(np.mean, [row], groups, resamples=4000)
+        assert ours.value == pytest.approx(general.value, abs=1e-12)
+        assert (ours.low, ours.high) == pytest.approx((general.low, general.high), abs=0.03)
+    same = intervals.bootstrap_means(np.ones((1, 5)), np.arange(5))
+    assert same == [intervals.Interval(1.0, 1.0, 1.0)]
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1"])
 def test_resamples_are_the_metric_of_resampled_samples(metric, monkeypatch):
     """Weighted confusion matrices against scikit-learn on samples that are repeated as often as the weight says."""

@@ -97,6 +97,24 @@ def bootstrap(
     return percentile_interval(values, level)
 
 
+def bootstrap_means(
+    values: np.ndarray, groups: np.ndarray, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> list[Interval]:
+    """Of each row of values (M, N) the mean and its percentile interval over whole groups: all from the same draws."""
+    group = _numbered(groups)
+    count = np.bincount(group)
+    sums = np.stack([np.bincount(group, row) for row in values])
+    rng = np.random.default_rng(seed)
+    even = np.full(len(count), 1 / len(count))
+    chunk = max(1, LARGEST // len(count))
+    drawn = []
+    for start in range(0, resamples, chunk):
+        weights = rng.multinomial(len(count), even, size=min(chunk, resamples - start)).astype(np.float64)
+        drawn.append((weights @ sums.T) / (weights @ count)[:, None])
+    ends = np.concatenate(drawn)
+    return [Interval(float(row.mean()), *_ends(ends[:, i], level)) for i, row in enumerate(values)]
+
+
 def replicates(
     metric: Callable[..., float],
     arrays: Sequence[np.ndarray],

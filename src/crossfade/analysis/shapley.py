@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crossfade.analysis.absence import Scores
-from crossfade.analysis.intervals import Interval, bootstrap
+from crossfade.analysis.intervals import Interval, bootstrap_means
 from crossfade.analysis.patterns import is_complete, modality_orders
 from crossfade.runs import RunFolder
 
@@ -38,7 +38,7 @@ class Shares:
     def intervals(self, groups: Sequence[str]) -> list[Interval]:
         """Per modality the mean and its 95 % interval over groups of samples."""
         known = ~np.isnan(self.values).any(0)
-        return [bootstrap(np.mean, [row[known]], np.asarray(groups)[known]) for row in self.values]
+        return bootstrap_means(self.values[:, known], np.asarray(groups)[known])
 
 
 def shares_of(scores: Scores) -> Shares | None:

@@ -15,6 +15,7 @@ from crossfade.sweeps.ending import Ending
 
 if TYPE_CHECKING:
     from crossfade.data.module import DataModule
+    from crossfade.encoders.base import Encoder
     from crossfade.stacked.train import Job
 
 
@@ -64,6 +65,7 @@ class Vectorized:
             if not isinstance(error, Exception) and interruption(error) is None:
                 raise
             return None
+        known: dict[str, Encoder] = {}
         for due, job, outcome in zip(group, jobs, outcomes, strict=True):
             if outcome.error is not None:
                 course.end(due, Ending("failed", outcome.error))
@@ -71,7 +73,7 @@ class Vectorized:
                 course.end(due, Ending("interrupted", course.stopped))
             else:
                 since = time.monotonic()
-                ending = _scored(due, job.data, outcome.seconds)
+                ending = _scored(due, job.data, outcome.seconds, known)
                 course.end(due, ending, outcome.seconds + time.monotonic() - since)
         return None
 
@@ -95,12 +97,12 @@ def _jobs(group: Sequence[Due]) -> list[Job]:
     return jobs
 
 
-def _scored(due: Due, data: DataModule, seconds: float) -> Ending:
+def _scored(due: Due, data: DataModule, seconds: float, known: dict[str, Encoder]) -> Ending:
     from crossfade.experiment import finish_trained
 
     try:
         with output_to(due.folder / "output.log"):
-            finish_trained(due.config, due.folder, data, seconds, due.job.given)
+            finish_trained(due.config, due.folder, data, seconds, due.job.given, known)
     except BaseException as error:
         if not isinstance(error, Exception) and interruption(error) is None:
             raise
