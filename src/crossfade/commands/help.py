@@ -18,6 +18,8 @@ TRAIN = [
     ("crossfade train task.modalities=[ct,note] core.depth=4", "fewer modalities, a deeper core"),
     ("crossfade train task=custom data.manifest=my.csv", "your own data; my.yaml says what the columns are"),
     ("crossfade train -m fusion=weighted,sum,max alpha=0.1,0.5,0.9", "a sweep: one job for each that differs"),
+    ("crossfade train -m seed=0,1,2 hydra/launcher=local", "in processes; or vectorized, joblib, submitit_slurm, ray"),
+    ("crossfade train search=cv_alpha fusion=weighted folds=5", "α by nested cross-validation; also optuna, random"),
     ("crossfade train resume=logs/runs/FOLDER", "go on with a run that was stopped"),
     ("crossfade train experiment=tiny", "a run of some seconds"),
 ]
