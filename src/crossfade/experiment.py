@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from crossfade.evaluate import build_data, device_of, reopen_model, score, write
 from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import waiting_for
-from crossfade.summary import main_resamples, resamples_table, summarise
+from crossfade.summary import main_resamples, prediction_cost, resamples_table, summarise
 from crossfade.tracked import tracked
 from crossfade.training import train
 
@@ -94,21 +95,26 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
     return summary
 
 
+@dataclass
+class Shared:
+    """What runs of one architecture share when they are scored one after another: frozen encoders, and the cost."""
+
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+    cost: dict[str, float] | None = None
+
+
 def finish_trained(
     config: RunConfig,
     folder: Path,
     data: DataModule,
     seconds: float,
     overrides: Sequence[str] = (),
-    known: dict[str, Encoder] | None = None,
+    shared: Shared | None = None,
 ) -> dict[str, Any]:
-    """What `run` does after the training, for a run that was trained in a stack with others.
-
-    `known`: the frozen encoders that they share, see `build_model`.
-    """
+    """What `run` does after the training, for a run that was trained in a stack with others."""
     run_folder = RunFolder(folder)
     with run_folder.running(), tracked(config, run_folder):
-        summary = _scored(config, run_folder, data, seconds, known)
+        summary = _scored(config, run_folder, data, seconds, shared)
         _finish(config, run_folder, data, summary, overrides)
     return summary
 
@@ -137,11 +143,13 @@ def train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, labe
 
 
 def _scored(
-    config: RunConfig, folder: RunFolder, data: DataModule, seconds: float, known: dict[str, Encoder] | None = None
+    config: RunConfig, folder: RunFolder, data: DataModule, seconds: float, shared: Shared | None = None
 ) -> dict[str, Any]:
     """Reopen the run from its folder and score that: what is reported is what was saved."""
     checkpoint = "best" if (folder.checkpoints / "best.ckpt").exists() else "last"
-    model = reopen_model(config, folder, checkpoint, known)
+    shared = shared or Shared()
+    model = reopen_model(config, folder, checkpoint, shared.encoders)
+    shared.cost = shared.cost or prediction_cost(model, data)
     scored = score(model, data, "test", device_of(config))
     write_predictions(folder, "test", model, scored)
     if config.figures is not False:
@@ -149,7 +157,7 @@ def _scored(
     resamples = main_resamples(model, scored)
     for name, values in resamples.items():
         folder.write_table(f"resamples_{name}", resamples_table(str(model.targets[name].main), values))
-    summary = summarise(config, model, data, scored, resamples)
+    summary = summarise(config, model, data, scored, resamples, shared.cost)
     summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
     if config.patterns and len(model.modalities) > 1:
         found = score_patterns(model, data, "test", device_of(config))

@@ -29,10 +29,11 @@ def summarise(
     data: DataModule,
     scored: Scored,
     resamples: Mapping[str, np.ndarray],
+    cost: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Plain data: metrics, each target's main one with its interval over test groups, chance, Bayes bound, sizes.
 
-    `resamples` is of `main_resamples`.
+    `resamples` is of `main_resamples`, `cost` of `prediction_cost`.
     """
     first = config.task.targets[0]
     target = model.targets[first]
@@ -67,7 +68,7 @@ def summarise(
         "bound": None if bound is None else {"value": bound.value, "low": bound.low, "high": bound.high},
         "samples": {split: len(data.split[split]) for split in SPLITS},
         "groups": {split: len({data.frame.groups[i] for i in data.split[split]}) for split in SPLITS},
-        "cost": prediction_cost(model, data),
+        "cost": dict(cost or prediction_cost(model, data)),
         "parameters": {"trained": sum(p.numel() for p in model.parameters()) - fixed, "frozen": fixed},
         "data": data.source.fingerprint(),
     }

@@ -15,7 +15,7 @@ from crossfade.sweeps.ending import Ending
 
 if TYPE_CHECKING:
     from crossfade.data.module import DataModule
-    from crossfade.encoders.base import Encoder
+    from crossfade.experiment import Shared
     from crossfade.stacked.train import Job
 
 
@@ -46,6 +46,7 @@ class Vectorized:
 
     def _stack(self, group: Sequence[Due], course: Course) -> str | None:
         """Train and score a group; or the reason why it can't be stacked, found before anything was trained."""
+        from crossfade.experiment import Shared
         from crossfade.stacked.stack import NotStackable
         from crossfade.stacked.train import train_stacked
 
@@ -65,7 +66,7 @@ class Vectorized:
             if not isinstance(error, Exception) and interruption(error) is None:
                 raise
             return None
-        known: dict[str, Encoder] = {}
+        shared = Shared()
         for due, job, outcome in zip(group, jobs, outcomes, strict=True):
             if outcome.error is not None:
                 course.end(due, Ending("failed", outcome.error))
@@ -73,7 +74,7 @@ class Vectorized:
                 course.end(due, Ending("interrupted", course.stopped))
             else:
                 since = time.monotonic()
-                ending = _scored(due, job.data, outcome.seconds, known)
+                ending = _scored(due, job.data, outcome.seconds, shared)
                 course.end(due, ending, outcome.seconds + time.monotonic() - since)
         return None
 
@@ -97,12 +98,12 @@ def _jobs(group: Sequence[Due]) -> list[Job]:
     return jobs
 
 
-def _scored(due: Due, data: DataModule, seconds: float, known: dict[str, Encoder]) -> Ending:
+def _scored(due: Due, data: DataModule, seconds: float, shared: Shared) -> Ending:
     from crossfade.experiment import finish_trained
 
     try:
         with output_to(due.folder / "output.log"):
-            finish_trained(due.config, due.folder, data, seconds, due.job.given, known)
+            finish_trained(due.config, due.folder, data, seconds, due.job.given, shared)
     except BaseException as error:
         if not isinstance(error, Exception) and interruption(error) is None:
             raise
