@@ -217,11 +217,13 @@ def test_a_figure_loses_what_nobody_sees(tmp_path):
     (tmp_path / "a.svg").write_text(
         '<?xml version="1.0"?>\n<svg width="460.8pt">\n <!-- a comment\n -->\n'
         ' <path d="M 1.234567 -0.00001234 L 20 3.5\n"/>\n'
+        " <g id=\"axes_1\"><text style=\"font: 9px; font-family: 'DejaVu Sans', 'Arial', sans-serif\">x</text></g>"
         ' <text>0.123 of\n 7.1234567</text>\n <image xlink:href="data:image/png;base64,\niVBO/Rw0KG+"/>\n</svg>\n'
     )
     html = inline(tmp_path / "a.svg", "a")
     assert '<path d="M 1.23 0 L 20 3.5 "/>' in html
     assert "comment" not in html
+    assert "<g><text style=\"font: 9px; font-family: 'DejaVu Sans', sans-serif\">x</text></g>" in html
     assert "base64, iVBO/Rw0KG+" in html  # blanks in base64 are skipped
     assert ">0.123 of 7.12</text>" in html
     assert "\n" not in html
