@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def test_a_sweep_grows_in_its_folder(jobs: list) -> None:
     assert outcome("-m", "seed=0,1", "hydra.sweep.dir=mine") == 0
     assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0
     assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "02_seed=2"]
+
+
+def test_an_older_ledger_beside_does_not_keep_a_sweep_from_beginning(jobs: list) -> None:
+    assert outcome("-m", "seed=0,1") == 0
+    (old,) = Path("logs/sweeps").glob("*/ledger.sqlite")
+    with sqlite3.connect(old) as connection:
+        connection.execute("pragma user_version = 99")
+    assert outcome("-m", "seed=0,1") == 0
+    old.write_text("no ledger")
+    assert outcome("-m", "seed=0,1,2") == 0
+    assert len({folder.parent for _, folder, _ in jobs}) == 3
 
 
 def test_a_sweep_of_other_code_is_named_and_left_alone(

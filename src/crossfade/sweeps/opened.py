@@ -108,8 +108,11 @@ def _place(folder: str | None, mark: str, name: str) -> Path:
         usable(place)
         return place
     for path in sorted(SWEEPS.glob(f"*/{FILE}"), reverse=True):
-        about = Ledger.open(path.parent).about
-        if about["fingerprint"] != mark:
+        try:
+            about = Ledger.open(path.parent).about
+        except UserError:
+            continue  # another sweep's, of another version or damaged: no reason not to begin this one
+        if about.get("fingerprint") != mark:
             continue
         if about["code"] == code():
             return path.parent
