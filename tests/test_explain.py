@@ -149,7 +149,7 @@ def test_without_captum_the_command_says_what_to_install_and_rollout_still_works
         importlib.util, "find_spec", lambda name, *rest: None if name == "captum" else find(name, *rest)
     )
     assert command("explain", [f"run={run.path}"]) == 2
-    assert 'pip install -e ".[explain]"' in capsys.readouterr().err
+    assert 'pip install "crossfade[explain]"' in capsys.readouterr().err
     with pytest.raises(UserError, match="captum"):
         explain(run.path)
     assert not_installed("rollout") == []

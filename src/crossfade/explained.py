@@ -25,7 +25,7 @@ def not_installed(method: str) -> list[str]:
         return []
     return [
         "method=integrated_gradients needs captum, which is not installed. Install it: "
-        'pip install -e ".[explain]"; or take method=rollout.'
+        'pip install "crossfade[explain]"; or take method=rollout.'
     ]
 
 

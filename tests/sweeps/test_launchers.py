@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -184,3 +185,21 @@ def test_launchers_of_hydra(launcher: str, start: Callable[..., subprocess.Popen
     assert (config.seed, config.group, config.figures) == (2, "sweep", False)
     assert "optim.lr=0.001" in RunFolder(tmp_path / "sweep" / entries[0].name).overrides()
     assert list((tmp_path / "sweep" / entries[0].name).glob("output.log"))
+
+
+@pytest.mark.parametrize(
+    ("launcher", "message"),
+    [
+        ("ray_aws", 'hydra/launcher=ray_aws: there is no such launcher here. Install it: pip install "crossfade[ray]"'),
+        ("locla", 'hydra/launcher=locla: there is no such launcher here. Did you mean "local"? There are basic, local'),
+    ],
+)
+def test_a_launcher_that_is_not_here_is_said_with_its_remedy(
+    launcher: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    if launcher == "ray_aws" and importlib.util.find_spec("hydra_plugins.hydra_ray_launcher"):
+        pytest.skip("it is installed")
+    assert command("train", ["-m", "seed=0,1", f"hydra/launcher={launcher}"]) == 2
+    assert message in capsys.readouterr().err

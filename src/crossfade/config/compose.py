@@ -11,7 +11,7 @@ from crossfade.config.check import check, find_problems
 from crossfade.config.explain import MISSING, defaults, missing_values, unknown_key
 from crossfade.config.overrides import Settings, first_values, parse, read_settings
 from crossfade.config.schema import RunConfig
-from crossfade.errors import UserError
+from crossfade.errors import UserError, did_you_mean
 from crossfade.registry import ROOT_CONFIG, conf_folder, groups
 
 if TYPE_CHECKING:
@@ -74,7 +74,21 @@ def compose_raw(settings: Sequence[str]) -> dict[str, Any]:
     return to_plain(config, settings)
 
 
+# launchers that come with an extra of the package, and its name
+EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray", "ray_aws": "ray"}
+LAUNCHERS = ("basic", "local", "vectorized")
+
+
 def _explained(message: str) -> str:
+    launcher = re.search(r"Could not find 'hydra/launcher/([^']+)'", message)
+    if launcher:
+        name = launcher[1]
+        fix = (
+            f' Install it: pip install "crossfade[{EXTRAS[name]}]"; or take one of {", ".join(LAUNCHERS)}.'
+            if name in EXTRAS
+            else f"{did_you_mean(name, [*LAUNCHERS, *EXTRAS])} There are {', '.join([*LAUNCHERS, *EXTRAS])}."
+        )
+        return f"hydra/launcher={name}: there is no such launcher here.{fix}"
     gone = re.search(r"Could not delete from config. '(.+)' does not exist", message)
     if gone:
         return f"~{gone[1]}: there is nothing to take away. {unknown_key(gone[1], list(defaults()))}"
