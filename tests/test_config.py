@@ -10,7 +10,7 @@ import pytest
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from crossfade.config import RunConfig, check, compose, effective, find_problems, groups
+from crossfade.config import check, compose, effective, find_problems, groups, load
 from crossfade.config.compose import compose_raw, to_plain
 from crossfade.config.overrides import parse
 from crossfade.errors import UserError
@@ -56,14 +56,14 @@ def test_the_defaults_are_a_config() -> None:
 )
 def test_what_is_dumped_is_loaded_as_it_was(settings: list[str]) -> None:
     config = compose(*settings)
-    assert RunConfig.load(config.dump()) == config
-    assert RunConfig.load(yaml.safe_load(yaml.safe_dump(config.dump()))) == config
-    assert RunConfig.load(json.loads(json.dumps(config.dump()))) == config
+    assert load(config.dump()) == config
+    assert load(yaml.safe_load(yaml.safe_dump(config.dump()))) == config
+    assert load(json.loads(json.dumps(config.dump()))) == config
 
 
 def test_loading_a_config_with_an_unknown_key_says_so() -> None:
     with pytest.raises(UserError, match="sead: unknown key"):
-        RunConfig.load({**compose().dump(), "sead": 1})
+        load({**compose().dump(), "sead": 1})
 
 
 PLANE = (

@@ -2,6 +2,7 @@
 
 from crossfade.config.check import check, effective, find_problems
 from crossfade.config.compose import compose
+from crossfade.config.explain import load
 from crossfade.config.schema import (
     CallbacksConfig,
     DataConfig,
@@ -30,4 +31,5 @@ __all__ = [
     "effective",
     "find_problems",
     "groups",
+    "load",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from crossfade.config.alpha import simplex_point
 from crossfade.config.cross import cross_problems
-from crossfade.config.explain import problems_of
+from crossfade.config.explain import load, problems_of
 from crossfade.config.parts import part_problems
 from crossfade.config.schema import RunConfig
 from crossfade.errors import UserError
@@ -61,7 +61,7 @@ def check(raw: Mapping[str, Any]) -> RunConfig:
         point = simplex_point(plain["fusion"]["alpha"], plain["task"]["modalities"])
         plain["fusion"] = {**plain["fusion"], "alpha": point}
     plain["data"] = _absolute(plain["data"])
-    return RunConfig.load(plain)
+    return load(plain)
 
 
 def _absolute(data: Mapping[str, Any]) -> dict[str, Any]:

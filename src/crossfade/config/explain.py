@@ -10,11 +10,19 @@ from pydantic import BaseModel, ValidationError
 
 from crossfade.config.dense import tokens_of
 from crossfade.config.schema import RunConfig
-from crossfade.errors import did_you_mean
+from crossfade.errors import UserError, did_you_mean
 from crossfade.registry import groups, read_option, read_root
 
 MISSING = "???"
 UNSET = object()
+
+
+def load(plain: Mapping[str, Any]) -> RunConfig:
+    """The config that `RunConfig.dump` gave; raises UserError naming every key that does not fit."""
+    config, problems = problems_of(plain)
+    if config is None:
+        raise UserError(*problems.values())
+    return config
 
 
 def problems_of(raw: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, str]]:

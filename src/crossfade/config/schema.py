@@ -139,16 +139,5 @@ class RunConfig(Section):
         return next((int(grid) for grid in found if grid), None)
 
     def dump(self) -> dict[str, Any]:
-        """The config as plain data, for YAML or JSON; `RunConfig.load` gives back an equal config."""
+        """The config as plain data, for YAML or JSON; `config.load` gives back an equal config."""
         return self.model_dump(mode="json", by_alias=True)
-
-    @classmethod
-    def load(cls, plain: dict[str, Any]) -> RunConfig:
-        """The config that `dump` gave; raises UserError naming every key that does not fit."""
-        from crossfade.config.explain import problems_of
-        from crossfade.errors import UserError
-
-        config, problems = problems_of(plain)
-        if config is None:
-            raise UserError(*problems.values())
-        return config

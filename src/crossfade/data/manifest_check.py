@@ -4,29 +4,46 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import pandas as pd
 
 from crossfade.data.manifest_truth import FILES, form_of, read_json_cell, read_truth
 from crossfade.data.readers import FILE_KINDS, Fault
 from crossfade.data.readers.cells import columns_of, number, text, word, yes
+from crossfade.data.readers.paths import Root
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec, TargetSpec
-
-if TYPE_CHECKING:
-    from crossfade.data.manifest import ManifestSource
 
 SPLITS = ("train", "val", "test")
 SHOWN = 5  # examples per problem
 
 
-def check_manifest(source: ManifestSource, on_error: str) -> None:
+class Manifest(Protocol):
+    """What is checked: a table, what its columns are for, and where the files lie that it names."""
+
+    name: str
+    table: pd.DataFrame
+    root: Root
+    modalities: dict[str, ModalitySpec]
+    targets: dict[str, TargetSpec]
+    id: str
+    group: str | None
+    split: str | None
+    fold: str | None
+    predict: bool
+
+    def column(self, name: str) -> list[str | None]: ...
+
+
+def check_manifest(source: Manifest, on_error: str) -> None:
     """Raise UserError with every problem found: columns first, since the rest needs them; then rows."""
     problems = list(_columns(source)) or list(_rows(source, on_error))
     if problems:
         raise UserError(*(f"{source.name}: {problem}" for problem in problems))
 
 
-def _columns(source: ManifestSource) -> Iterator[str]:
+def _columns(source: Manifest) -> Iterator[str]:
     have = list(source.table.columns)
     wanted = {f"data.source.{role}": [getattr(source, role)] for role in ("id", "group", "split", "fold")}
     for name, modality in source.modalities.items():
@@ -64,7 +81,7 @@ def _modality(name: str, spec: ModalitySpec) -> Iterator[str]:
             yield f'{key}.categorical: "{column}" is not among its columns.{near}'
 
 
-def _rows(source: ManifestSource, on_error: str) -> Iterator[str]:
+def _rows(source: Manifest, on_error: str) -> Iterator[str]:
     size, least = len(source.table), 1 if source.predict else 2
     if size < least:
         yield f"has {('no rows', 'one row')[size]}; at least {least} needed."
@@ -132,7 +149,7 @@ def _is_fold(cell: str) -> bool:
     return cell == "-1" or (cell.isascii() and cell.isdigit())
 
 
-def _files(source: ManifestSource, key: str, column: str, on_error: str) -> Iterator[str]:
+def _files(source: Manifest, key: str, column: str, on_error: str) -> Iterator[str]:
     outside, missing = [], []
     for i, cell in enumerate(source.table[column]):
         given = word(cell)
@@ -159,7 +176,7 @@ def _files(source: ManifestSource, key: str, column: str, on_error: str) -> Iter
         )
 
 
-def _truth(source: ManifestSource, name: str, target: TargetSpec, on_error: str) -> Iterator[str]:
+def _truth(source: Manifest, name: str, target: TargetSpec, on_error: str) -> Iterator[str]:
     place = f"target.{name}"
     columns = columns_of(target.column)
     single = isinstance(target.column, str)

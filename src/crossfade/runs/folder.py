@@ -112,11 +112,11 @@ class RunFolder:
 
     def run_config(self) -> RunConfig:
         """The config that the run was made with. Raises UserError, naming the file, where it does not fit."""
-        from crossfade.config import RunConfig
+        from crossfade.config import load
 
         plain = self.config()
         try:
-            return RunConfig.load(plain)
+            return load(plain)
         except UserError as error:
             raise UserError(*error.problems, f"So it stands in {self.config_file}. {DAMAGED}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from matplotlib import rc_context
@@ -16,15 +16,22 @@ from scipy.ndimage import distance_transform_edt
 from crossfade.drawing import STYLE, save
 from crossfade.targets.base import Scene
 
-if TYPE_CHECKING:
-    from crossfade.targets.segmentation import Segmentation
-
 COLOURS = ("#ff5a4f", "#35b6ff", "#ffc53d", "#7ddc6c", "#c58cff", "#ff9ed2")  # of the classes; seen on grey
 SHOWN = 4  # samples
 
 
+class Outlined(Protocol):
+    """What the figure asks of a target: pixels per side, mm per pixel, classes, the lesion, its margin (mm)."""
+
+    size: int
+    spacing: float
+    classes: list[str]
+    lesion: int
+    margin: float
+
+
 @rc_context(STYLE)
-def draw_overlay(target: Segmentation, scene: Scene, path: Path) -> None:
+def draw_overlay(target: Outlined, scene: Scene, path: Path) -> None:
     """A row a sample, a column an image of the plane: the prediction full, the truth dotted, the margin dashed.
 
     Where a run has no image of the plane the outlines stand on black.
@@ -61,7 +68,7 @@ def planes(scene: Scene) -> list[tuple[str, Sequence[np.ndarray | None]]]:
     return found
 
 
-def _outlines(target: Segmentation, axis: Axes, predicted: np.ndarray, truth: np.ndarray) -> None:
+def _outlines(target: Outlined, axis: Axes, predicted: np.ndarray, truth: np.ndarray) -> None:
     for k in range(1, len(target.classes) + 1):
         colour = COLOURS[(k - 1) % len(COLOURS)]
         for mask, style, width in ((truth == k, "dotted", 1.6), (predicted == k, "solid", 1.1)):
@@ -78,7 +85,7 @@ def _line(axis: Axes, mask: np.ndarray, colour: str, style: str, width: float) -
         axis.contour(centres, centres, mask, levels=[0.5], colors=[colour], linestyles=[style], linewidths=[width])
 
 
-def _handles(target: Segmentation) -> list[Line2D]:
+def _handles(target: Outlined) -> list[Line2D]:
     handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], label=name) for k, name in enumerate(target.classes)]
     handles.append(Line2D([], [], color="black", linestyle="solid", label="predicted"))
     handles.append(Line2D([], [], color="black", linestyle="dotted", label="true"))

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from crossfade.drawing import STYLE, save
 from crossfade.targets.base import Scene
 
-if TYPE_CHECKING:
-    from crossfade.targets.image_fusion import ImageFusion
-
 SHOWN = 4  # samples
 
 
+class Fusing(Protocol):
+    """What the figure asks of a target: the names of its sources, where all are known, and what it is held against."""
+
+    sources: list[str]
+
+    def known(self, truth: Tensor) -> Tensor: ...
+
+    def references(self, truth: Tensor) -> dict[str, Tensor]: ...
+
+
 @rc_context(STYLE)
-def draw_side_by_side(target: ImageFusion, scene: Scene, path: Path) -> None:
+def draw_side_by_side(target: Fusing, scene: Scene, path: Path) -> None:
     """A row for each of the first samples with known sources; all images from 0 (black) to 1 (white)."""
     rows = target.known(scene.truth).nonzero()[:SHOWN, 0].tolist()
     if not rows:

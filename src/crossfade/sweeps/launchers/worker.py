@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade import experiment
-from crossfade.config import RunConfig
+from crossfade.config import load
 from crossfade.errors import UserError, show_problems
 from crossfade.sweeps.ending import Ending
 
@@ -31,7 +31,7 @@ def work(
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
-        experiment.run(RunConfig.load(dict(config)), folder, given)
+        experiment.run(load(dict(config)), folder, given)
     except BaseException as error:
         if isinstance(error, UserError):
             show_problems(error)
