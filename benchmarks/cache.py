@@ -28,14 +28,13 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from crossfade import training
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
+from crossfade.cache.features import compute_features
 from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
-from crossfade.evaluate import build_data
-from crossfade.features import compute_features
 from crossfade.runs import RunFolder
 from crossfade.stacked.train import Job, train_stacked
+from crossfade.training.fit import fit as training
 
 SETTINGS = [
     "task=medical",

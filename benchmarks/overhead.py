@@ -28,17 +28,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
 from crossfade.data.source import Bound, Frame
-from crossfade.evaluate import build_data
 from crossfade.model import FusionModel
 from crossfade.module import FusionModule
-from crossfade.optim import learning_rate_factor, parameter_groups
 from crossfade.runs import RunFolder
 from crossfade.specs import ModalitySpec
-from crossfade.training import make_trainer, quiet
+from crossfade.training.fit import make_trainer, quiet
+from crossfade.training.optim import learning_rate_factor, parameter_groups
 
 NUMBERS = [f"v{i}" for i in range(10)]
 WORDS = [f"word{i}" for i in range(500)]

@@ -22,15 +22,14 @@ from overhead import NUMBERS, RandomSource
 from rich.console import Console
 from rich.table import Table
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
+from crossfade.cache.features import compute_features
 from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
-from crossfade.evaluate import build_data
-from crossfade.features import compute_features
-from crossfade.optim import make_optimizer, make_schedule
 from crossfade.runs import RunFolder
 from crossfade.stacked.engine import Engine
 from crossfade.stacked.train import deterministic
+from crossfade.training.optim import make_optimizer, make_schedule
 
 BATCH = 64
 SETTINGS = [

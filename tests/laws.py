@@ -6,10 +6,9 @@ import functools
 
 import torch
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import compose
 from crossfade.data.module import DataModule
-from crossfade.evaluate import build_data
 from crossfade.model import FusionModel
 from crossfade.seeding import seeded
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossfade.checkpoint import read_checkpoint
+from crossfade.build import build_data
 from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
-from crossfade.evaluate import build_data
 from crossfade.runs import RunFolder, write_json
 from crossfade.stacked.batchable import data_key
 from crossfade.stacked.train import Job, Outcome, train_stacked
-from crossfade.training import train
+from crossfade.training.checkpoint import read_checkpoint
+from crossfade.training.fit import train
 
 SMALL = (
     "task=synthetic",

@@ -140,7 +140,7 @@ def test_numbers_are_cut_at_their_quartiles_and_sets_are_counted():
 
 
 def test_the_test_split_is_not_looked_at():
-    from crossfade.evaluate import build_data
+    from crossfade.build import build_data
 
     config = compose(*SMALL)
     whole = build_data(config)

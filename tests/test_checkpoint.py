@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import tiny
-from crossfade.checkpoint import AtomicCheckpointIO, clean, load_weights, read_checkpoint
 from crossfade.errors import UserError
 from crossfade.runs.files import disk_fault
+from crossfade.training.checkpoint import AtomicCheckpointIO, clean, load_weights, read_checkpoint
 
 
 def save(model, path):

@@ -14,8 +14,8 @@ from crossfade.cli import run
 from crossfade.compare import compare
 from crossfade.config import compose
 from crossfade.errors import UserError
+from crossfade.evaluation.summary import resamples_table
 from crossfade.runs import RunFolder
-from crossfade.summary import resamples_table
 
 MAIN = "diagnosis/balanced_accuracy"
 

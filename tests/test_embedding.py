@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crossfade.embedding import Embedding
+from crossfade.layers.embedding import Embedding
 from crossfade.seeding import seeded
 
 D_E, D = 6, 8

@@ -12,11 +12,11 @@ from PIL import Image
 
 import flow
 from crossfade import experiment
-from crossfade.analysis.places import places_of
 from crossfade.cli import run as command
 from crossfade.errors import UserError
-from crossfade.explain import _target, explain
-from crossfade.explained import explanations, file_name, not_installed
+from crossfade.explanation.explain import _target, explain
+from crossfade.explanation.explained import explanations, file_name, not_installed
+from crossfade.explanation.places import places_of
 from crossfade.report.build import write_report
 from crossfade.report.heat import heat, over_picture, strength, words_of
 from crossfade.runs import RunFolder

@@ -12,15 +12,16 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 import flow
 from crossfade import experiment
 from crossfade.cache.entries import entries
-from crossfade.checkpoint import read_checkpoint
+from crossfade.cache.features import compute_features, known_features
 from crossfade.data.absence.rate import AtRate
 from crossfade.data.transforms.text import train_wordpiece
 from crossfade.encoders.base import Encoder
 from crossfade.encoders.image import TimmEncoder
 from crossfade.encoders.text import TextEncoder
-from crossfade.evaluate import evaluate, predictions
-from crossfade.features import compute_features, known_features
+from crossfade.evaluation.evaluate import evaluate
+from crossfade.evaluation.scored import predictions
 from crossfade.runs import RunFolder
+from crossfade.training.checkpoint import read_checkpoint
 from fake_source import Fake, data
 from test_features import FROZEN, model_of
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import tiny
-from crossfade.embedding import Embedding
-from crossfade.features import compute_features
+from crossfade.cache.features import compute_features
+from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
 from crossfade.targets import make_target
 from fake_source import SPECS, TARGETS, Fake, data

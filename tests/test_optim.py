@@ -10,7 +10,7 @@ from torch import nn
 
 import tiny
 from crossfade.config import OptimConfig
-from crossfade.optim import learning_rate_factor, make_optimizer, make_schedule, parameter_groups
+from crossfade.training.optim import learning_rate_factor, make_optimizer, make_schedule, parameter_groups
 
 OPTIM = OptimConfig(lr=1e-3, pretrained_lr=1e-4, weight_decay=0.05, betas=[0.9, 0.98], warmup=0.1, schedule="cosine")
 

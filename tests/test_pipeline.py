@@ -12,8 +12,8 @@ import pytest
 import flow
 from crossfade import experiment
 from crossfade.errors import UserError
-from crossfade.evaluate import evaluate
-from crossfade.predict import predict
+from crossfade.evaluation.evaluate import evaluate
+from crossfade.evaluation.predict import predict
 from crossfade.runs import RunFolder
 
 
@@ -90,7 +90,7 @@ def test_evaluation_from_the_folder_gives_the_same_numbers_to_the_last_digit(fin
 
 def test_evaluation_in_another_process_too(finished):
     done = flow.child(
-        "import sys, json; from crossfade.evaluate import evaluate; "
+        "import sys, json; from crossfade.evaluation.evaluate import evaluate; "
         "print('RESULT' + json.dumps(evaluate(sys.argv[1])['metrics']))",
         str(finished.path),
         threads=2,
@@ -115,7 +115,7 @@ def test_predict_new_samples(finished, manifest, tmp_path, suffix):
 def test_a_model_that_does_not_exist_is_said_before_the_data_are_read(manifest, tmp_path, monkeypatch):
     monkeypatch.setattr("crossfade.experiment.build_data", lambda config: pytest.fail("the data were read"))
     settings = ("encoder.image.model=resnet18x", "encoder.text.model=no/such-folder")
-    monkeypatch.setattr("crossfade.hub.reachable", lambda: False)
+    monkeypatch.setattr("crossfade.encoders.hub.reachable", lambda: False)
     with pytest.raises(UserError) as caught:
         experiment.run(flow.config(manifest, *settings), tmp_path / "run")
     assert [p.partition("=")[0] for p in caught.value.problems] == ["encoder.text.model", "encoder.image.model"]

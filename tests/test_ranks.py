@@ -10,11 +10,11 @@ import pytest
 from crossfade.config import compose
 from crossfade.errors import UserError
 from crossfade.runs import RunFolder
-from crossfade.training import ranks_command
+from crossfade.training.fit import ranks_command
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
 FOLDER = RunFolder(Path("logs/runs/x"))
-RANK = ["-m", "crossfade.rank", "logs/runs/x"]
+RANK = ["-m", "crossfade.training.rank", "logs/runs/x"]
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 
 

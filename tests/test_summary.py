@@ -11,10 +11,10 @@ import torch
 from sklearn.metrics import f1_score
 
 from crossfade.analysis.intervals import replicates
-from crossfade.evaluate import Scored
+from crossfade.evaluation.scored import Scored
+from crossfade.evaluation.summary import main_interval, main_resamples
 from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
-from crossfade.summary import main_interval, main_resamples
 from crossfade.targets import make_target
 
 FITTED = {

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from crossfade.build import build, build_model
+from crossfade.build import build, build_data, build_model
 from crossfade.config import compose
 from crossfade.data.readers import FILE_KINDS
-from crossfade.evaluate import build_data
 from crossfade.registry import groups, read_option
 from crossfade.seeding import seeded
 

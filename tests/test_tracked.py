@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import flow
-from crossfade import experiment, tracked
+from crossfade import experiment
 from crossfade.config import RunConfig
 from crossfade.runs import RunFolder
 from crossfade.tracking import SafeLogger
+from crossfade.tracking import ended as tracked
 from crossfade.tracking.results import Results
 
 

@@ -11,7 +11,7 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from crossfade.embedding import Embedding
+from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
 from crossfade.registry import default_choices
 from crossfade.seeding import seeded

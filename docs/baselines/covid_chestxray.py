@@ -21,8 +21,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModel, AutoTokenizer
 
-from crossfade import hub
 from crossfade.data.medical.covid_chestxray import index
+from crossfade.encoders import hub
 
 PATH = Path(sys.argv[1])
 table = index(PATH)

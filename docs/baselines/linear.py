@@ -25,10 +25,10 @@ from sklearn.preprocessing import StandardScaler
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 from crossfade.analysis.statistics import corrected_t
+from crossfade.build import build_data
 from crossfade.config import compose
 from crossfade.data.splits import make_split
 from crossfade.data.transforms.image import ImageTransform
-from crossfade.evaluate import build_data
 
 FOLDERS = {"lgg_mri": "medical", "covid_chestxray": "medical"}
 

@@ -21,8 +21,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from crossfade.drawing import INK, STYLE, save
-from crossfade.evaluate import reopen_data
-from crossfade.explain import explain
+from crossfade.evaluation.reopen import reopen_data
+from crossfade.explanation.explain import explain
 from crossfade.report.heat import AGAINST, FOR, STRONGEST, over_picture, strength, words_of
 from crossfade.report.shown import picture
 from crossfade.runs import RunFolder

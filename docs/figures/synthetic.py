@@ -20,12 +20,11 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import compose
 from crossfade.data.known.channel import accuracy_of_alpha, optimal_alpha
 from crossfade.data.known.laws import LAWS
 from crossfade.data.module import DataModule
-from crossfade.evaluate import build_data
 from crossfade.model import FusionModel
 from crossfade.seeding import seeded
 

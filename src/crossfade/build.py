@@ -14,14 +14,16 @@ from crossfade.balance.base import Balance, NoBalance
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.data.scale import scales_of
-from crossfade.embedding import Embedding
+from crossfade.data.source import Source
+from crossfade.data.transforms import make_transform
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
 from crossfade.imputation.base import Imputation
+from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
 from crossfade.registry import find_part
 from crossfade.seeding import seeded
-from crossfade.specs import ModalitySpec
+from crossfade.specs import ModalitySpec, TargetSpec
 from crossfade.targets import make_target
 
 
@@ -168,3 +170,33 @@ def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) 
             f"encoder.{spec.kind}.shared=true: {first.name} and {spec.name} cannot share an encoder, their "
             f"channels, sizes, rates or columns differ. Set modality.{spec.name}.encoder.shared=false."
         )
+
+
+def build_data(
+    config: RunConfig, source: Source | None = None, targets: dict[str, TargetSpec] | None = None
+) -> DataModule:
+    """The DataModule of a config, not prepared yet; of another source or other targets where they are given."""
+    specs = modality_specs(config)
+    if targets is None:
+        targets = {name: config.target[name] for name in config.task.targets}
+    d = config.data
+    if source is None:
+        source = build(d.source or {}, modalities=specs, targets=targets, seed=config.seed)
+    return build(
+        {"_target_": d.target_},
+        source=source,
+        transforms={name: make_transform(spec, encoder_part(config, spec)) for name, spec in specs.items()},
+        targets=targets,
+        seed=config.seed,
+        batch_size=d.batch_size,
+        workers=d.workers,
+        split=d.split,
+        fold=d.fold,
+        folds=config.folds,
+        inner_fold=d.inner_fold,
+        inner_folds=d.inner_folds,
+        on_error=d.on_error,
+        memory_gb=d.memory_gb,
+        absence=build(config.absence, modalities=tuple(specs)) if config.absence else None,
+        cache_gb=config.features.max_gb if config.features.cache else None,
+    )

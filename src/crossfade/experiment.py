@@ -13,22 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crossfade.analysis.absence import score_patterns, summary_of, write_absence
-from crossfade.analysis.certainty import write_certainty
-from crossfade.analysis.perceptual import write_perceptual
 from crossfade.analysis.shapley import write_shares
-from crossfade.build import check_encoders
+from crossfade.build import build_data, check_encoders
 from crossfade.config import RunConfig, effective
 from crossfade.data.module import DataModule
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data, device_of, reopen_model, score, write_predictions
-from crossfade.reporting import draw_targets, finish_cross_validation, finish_run
+from crossfade.evaluation.absence import score_patterns, summary_of, write_absence
+from crossfade.evaluation.certainty import write_certainty
+from crossfade.evaluation.perceptual import write_perceptual
+from crossfade.evaluation.reopen import device_of, reopen_model
+from crossfade.evaluation.scored import score, write_predictions
+from crossfade.evaluation.summary import main_resamples, prediction_cost, resamples_table, summarise
+from crossfade.results.reporting import draw_targets, finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import waiting_for
-from crossfade.summary import main_resamples, prediction_cost, resamples_table, summarise
-from crossfade.tracked import tracked
-from crossfade.training import train
+from crossfade.tracking.ended import tracked
+from crossfade.training.fit import train
 
 log = logging.getLogger("crossfade")
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.fusion.base import Fusion
 from crossfade.imputation.base import Imputation, NoImputation
+from crossfade.layers.embedding import Embedding
 from crossfade.targets.base import Target
 
 

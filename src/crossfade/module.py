@@ -17,9 +17,9 @@ from crossfade.batch import Batch
 from crossfade.config import OptimConfig
 from crossfade.errors import Failure
 from crossfade.model import FusionModel
-from crossfade.optim import make_optimizer, make_schedule
 from crossfade.seeding import derived
 from crossfade.targets.base import Target
+from crossfade.training.optim import make_optimizer, make_schedule
 
 
 class FusionModule(pl.LightningModule):

@@ -18,9 +18,9 @@ from crossfade.batch import Batch
 from crossfade.build import build_adversary
 from crossfade.config import OptimConfig, compose
 from crossfade.data.scale import Scale
-from crossfade.embedding import Embedding
 from crossfade.errors import UserError
-from crossfade.evaluate import evaluate
+from crossfade.evaluation.evaluate import evaluate
+from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
 from crossfade.module import FusionModule
 from crossfade.seeding import seeded

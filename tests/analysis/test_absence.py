@@ -8,7 +8,6 @@ import torch
 import flow
 from crossfade import experiment
 from crossfade.analysis import absence, absence_figure
-from crossfade.analysis.absence import RATES, score_patterns
 from crossfade.analysis.patterns import (
     COMPLETE,
     ORDERS,
@@ -17,8 +16,9 @@ from crossfade.analysis.patterns import (
     sampling_sd,
     scored_patterns,
 )
-from crossfade.build import build_model
-from crossfade.evaluate import build_data, score
+from crossfade.build import build_data, build_model
+from crossfade.evaluation.absence import RATES, score_patterns
+from crossfade.evaluation.scored import score
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
 

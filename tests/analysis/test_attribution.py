@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import tiny
-from crossfade.analysis.attribution import integrated_gradients
 from crossfade.batch import Batch
+from crossfade.explanation.attribution import integrated_gradients
 from crossfade.model import FusionModel
 from crossfade.targets import make_target
 

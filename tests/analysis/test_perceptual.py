@@ -9,9 +9,9 @@ import torch
 
 import flow
 import laws
-from crossfade.analysis.perceptual import Perceived, perceive
-from crossfade.build import build_model
-from crossfade.evaluate import build_data, score
+from crossfade.build import build_data, build_model
+from crossfade.evaluation.perceptual import Perceived, perceive
+from crossfade.evaluation.scored import score
 
 
 def of(law, fusion):

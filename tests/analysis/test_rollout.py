@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import tiny
-from crossfade.analysis.rollout import attention_rollout, rollout
 from crossfade.batch import Batch
-from crossfade.blocks import SelfAttention
+from crossfade.explanation.rollout import attention_rollout, rollout
+from crossfade.layers.blocks import SelfAttention
 
 
 def attentions(samples, layers, tokens, seed=0):

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 import flow
 import laws
 from crossfade import experiment
-from crossfade.analysis.absence import Scores, score_patterns
 from crossfade.analysis.patterns import ORDERS, modality_orders, scored_patterns
+from crossfade.analysis.scores import Scores
 from crossfade.analysis.shapley import interactions, sampled_values, shapley_values, shares_of, write_shares
 from crossfade.analysis.shapley_figure import draw_shares
+from crossfade.evaluation.absence import score_patterns
 from crossfade.runs import RunFolder
 
 

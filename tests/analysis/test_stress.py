@@ -11,18 +11,18 @@ import torch
 
 import flow
 from crossfade import experiment
-from crossfade.analysis.attacked import attacked_levels, attacked_sets
-from crossfade.analysis.bench import Bench
-from crossfade.analysis.corrupted import corrupted_levels
-from crossfade.analysis.levels import kept, references
+from crossfade.analysis.levels import kept
 from crossfade.analysis.robustness_table import adversarial_words, robustness_words
 from crossfade.build import build
 from crossfade.cli import run as command
 from crossfade.data.scale import scales_of
-from crossfade.evaluate import reopen_config, reopen_data, reopen_model
+from crossfade.evaluation.reopen import reopen_config, reopen_data, reopen_model
 from crossfade.module import compute_metrics
 from crossfade.registry import read_option
 from crossfade.report.build import write_report
+from crossfade.robustness.attacked import attacked_levels, attacked_sets
+from crossfade.robustness.bench import Bench, references
+from crossfade.robustness.corrupted import corrupted_levels
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived
 

@@ -13,10 +13,10 @@ from crossfade.balance.base import NoBalance, alone_losses, known_where, of_othe
 from crossfade.balance.blending import blended
 from crossfade.config import OptimConfig, compose
 from crossfade.errors import UserError
-from crossfade.evaluate import evaluate
+from crossfade.evaluation.evaluate import evaluate
 from crossfade.module import FusionModule
-from crossfade.optim import parameter_groups
 from crossfade.seeding import seeded
+from crossfade.training.optim import parameter_groups
 
 METHODS = tiny.options("balance")
 STRATEGIES = ["weighted", "attention", "late", "mmtm", "embracenet"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tiny
-from crossfade.feature_keys import feature_key
+from crossfade.cache.keys import feature_key
 from fake_source import SPECS, Fake, data
 
 ROWS = np.arange(10)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import tiny
-from crossfade.blocks import FeedForward, SelfAttention, rotate, sinusoids
+from crossfade.layers.blocks import FeedForward, SelfAttention, rotate, sinusoids
 
 D, L, HEADS = 16, 5, 4
 

@@ -11,11 +11,11 @@ from scipy.special import expit, ndtri
 
 import flow
 import tiny
+from crossfade.build import build_data
 from crossfade.config import compose
 from crossfade.data.absence.not_at_random import hidden_with
 from crossfade.data.absence.scores import truth_score, value_score
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data
 
 NAMES = ("a", "b", "c")
 FIELDS = {"structured": {"patterns": [["a", "b"], ["c"]]}}

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossfade.build import build_data
 from crossfade.config import compose
 from crossfade.data.source import Frame
 from crossfade.data.splits import inner_split, make_split
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data
 
 SHARES = (0.7, 0.15, 0.15)
 

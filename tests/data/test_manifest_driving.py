@@ -11,10 +11,9 @@ import pytest
 import torch
 import yaml
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import compose
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data
 
 EXTENT = [0, 32, -16, 16]
 SCHEMA = {

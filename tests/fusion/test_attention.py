@@ -25,7 +25,7 @@ from by_hand import (
     softmax,
     tokens_and_mask,
 )
-from crossfade.blocks import sinusoids
+from crossfade.layers.blocks import sinusoids
 
 
 @pytest.fixture(params=[tokens_and_mask, ragged_tokens_and_mask], ids=["whole", "ragged"])

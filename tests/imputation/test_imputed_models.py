@@ -12,17 +12,17 @@ import torch
 import flow
 import tiny
 from crossfade import experiment
-from crossfade.analysis.absence import score_patterns
 from crossfade.analysis.patterns import scored_patterns
 from crossfade.audit.checks import CHECKS
 from crossfade.audit.report import audit
 from crossfade.audit.subject import of_option
 from crossfade.balance.modality_dropout import ModalityDropout
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import compose
 from crossfade.config.check import effective
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data, evaluate
+from crossfade.evaluation.absence import score_patterns
+from crossfade.evaluation.evaluate import evaluate
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
 

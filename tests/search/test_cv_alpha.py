@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from crossfade.analysis.statistics import corrected_t
+from crossfade.build import build_data
 from crossfade.config import RunConfig
 from crossfade.data.known.channel import optimal_alpha
-from crossfade.evaluate import build_data
 from crossfade.model import FusionModel
 from crossfade.sweeps.ledger import Ledger
 from test_cli import outcome
@@ -169,7 +169,7 @@ def test_on_the_gaussian_law_it_finds_the_closed_form(faked) -> None:
 def test_with_frozen_equal_encoders_real_runs_find_the_closed_form(tmp_path, monkeypatch) -> None:
     import torch
 
-    from crossfade import training
+    from crossfade.training.fit import fit as training
 
     build = training.build_model
 

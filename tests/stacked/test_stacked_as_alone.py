@@ -10,7 +10,7 @@ import flow
 import stacks
 import tiny
 from crossfade import experiment
-from crossfade.evaluate import reopen_model
+from crossfade.evaluation.reopen import reopen_model
 from crossfade.runs import RunFolder
 from crossfade.stacked import engine
 from crossfade.stacked.batchable import groups

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from crossfade.advise.chosen import Chosen
 from crossfade.advise.labels import labels_of, served
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.data.splits import make_split
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data, reopen_data, reopen_model
-from crossfade.masking import masked_mean
+from crossfade.evaluation.reopen import reopen_data, reopen_model
+from crossfade.layers.masking import masked_mean
 from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived

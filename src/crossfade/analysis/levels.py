@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from crossfade.analysis.bench import Bench, Measured
-
 CLEAN, CHANCE, ABSENT = "clean", "chance", "absent"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One target's metrics, and the 95 % interval of the main one over groups, where it can be had quickly."""
+
+    metrics: dict[str, float]
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -21,15 +27,6 @@ class Level:
     by: str
     amount: float
     measured: dict[str, Measured]
-
-
-def references(bench: Bench) -> Iterator[Level]:
-    """The clean samples, chance, and each modality absent, where that leaves another."""
-    yield Level("", CLEAN, 0, bench.measure(bench.tokens))
-    yield Level("", CHANCE, 0, bench.chance())
-    if len(bench.model.modalities) > 1:
-        for name in bench.model.modalities:
-            yield Level(name, ABSENT, 0, bench.without(name))
 
 
 def levels_table(levels: Sequence[Level], target: str, main: str, by: str, amount: str) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from crossfade.analysis.absence import Scores
 from crossfade.analysis.intervals import Interval, bootstrap_means
 from crossfade.analysis.patterns import is_complete, modality_orders
+from crossfade.analysis.scores import Scores
 from crossfade.runs import RunFolder
 
 

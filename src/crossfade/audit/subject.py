@@ -14,11 +14,11 @@ from crossfade.allowed import find_class
 from crossfade.audit.find import where
 from crossfade.build import build
 from crossfade.core.transformer import Transformer
-from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError, did_you_mean
 from crossfade.fusion.base import Fusion
 from crossfade.imputation.base import Imputation
+from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
 from crossfade.registry import read_option
 from crossfade.runs import RunFolder
@@ -126,7 +126,7 @@ class Plain(Encoder):
 
 def of_run(folder: Path, samples: int = 14) -> Subject:
     """A trained run, on samples of its own test split in random presence patterns."""
-    from crossfade.evaluate import reopen_config, reopen_data, reopen_model
+    from crossfade.evaluation.reopen import reopen_config, reopen_data, reopen_model
 
     run = RunFolder.open(folder)
     config = reopen_config(run)

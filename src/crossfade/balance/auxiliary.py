@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from crossfade.balance.base import Balance, Truth, known_where
 from crossfade.core.base import Representation
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 from crossfade.model import FusionModel
 from crossfade.targets import make_target
 from crossfade.targets.base import Target

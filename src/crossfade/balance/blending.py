@@ -7,7 +7,7 @@ from torch import Tensor
 
 from crossfade.balance.base import Balance, Truth, alone_losses, total_loss
 from crossfade.model import FusionModel
-from crossfade.processes import shared
+from crossfade.training.processes import shared
 
 
 class GradientBlending(Balance):

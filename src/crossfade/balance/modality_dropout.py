@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crossfade.balance.base import Balance
-from crossfade.draws import uniform
+from crossfade.layers.draws import uniform
 from crossfade.model import FusionModel
 
 

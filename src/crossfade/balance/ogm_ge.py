@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crossfade.balance.base import Balance, Truth, alone_losses, of_others
 from crossfade.model import FusionModel
-from crossfade.processes import shared
+from crossfade.training.processes import shared
 
 
 class OgmGe(Balance):

@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from crossfade.balance.base import Balance, Truth, of_others
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 from crossfade.model import FusionModel
-from crossfade.processes import shared
 from crossfade.targets.multiclass import MultiClass
+from crossfade.training.processes import shared
 
 
 class Prototypes(Balance):

@@ -29,6 +29,6 @@ def main(arguments: Sequence[str]) -> None:
     if problems:
         raise UserError(*problems)
 
-    from crossfade.evaluate import evaluate
+    from crossfade.evaluation.evaluate import evaluate
 
     evaluate(folder, given["checkpoint"], given["split"])

@@ -37,6 +37,6 @@ def main(arguments: Sequence[str]) -> None:
     if problems:
         raise UserError(*problems)
 
-    from crossfade.predict import predict
+    from crossfade.evaluation.predict import predict
 
     predict(folder, manifest, output)

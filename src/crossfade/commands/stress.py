@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     if problems:
         raise UserError(*problems)
 
-    from crossfade.stress import stress
+    from crossfade.robustness.stress import stress
 
     stress(
         folder,

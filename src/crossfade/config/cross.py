@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crossfade.budget import outer_product_problem
 from crossfade.config.alpha import simplex_point, strategies_with_alpha
 from crossfade.config.dense import grids_of
 from crossfade.config.explain import MISSING
 from crossfade.config.frozen import augmented
 from crossfade.errors import UserError, did_you_mean
+from crossfade.fusion.budget import outer_product_problem
 from crossfade.registry import default_choices, find_part, read_option
 
 Raw = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from crossfade.core.base import Representation
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 
 
 class NoCore(nn.Module):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block, attention_of, sinusoids
 from crossfade.core.base import Representation
+from crossfade.layers.blocks import Block, attention_of, sinusoids
 
 
 class Transformer(nn.Module):

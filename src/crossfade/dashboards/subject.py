@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossfade.config import RunConfig, compose
 from crossfade.errors import UserError
-from crossfade.rows import mains
+from crossfade.results.rows import mains
 from crossfade.runs import RunFolder
 from crossfade.sweeps.ledger import Entry, Ledger
 

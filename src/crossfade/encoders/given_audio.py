@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from crossfade import hub
+from crossfade.encoders import hub
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError
 from crossfade.specs import ModalitySpec

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pixel_unshuffle
 
-from crossfade import hub
+from crossfade.encoders import hub
 from crossfade.encoders.base import Attention, Encoder
 from crossfade.errors import UserError, did_you_mean
 from crossfade.specs import ModalitySpec

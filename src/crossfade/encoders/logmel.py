@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block, attention_of
 from crossfade.encoders.base import Attention, Encoder
 from crossfade.encoders.spectrogram import LogMel, rate_of
+from crossfade.layers.blocks import Block, attention_of
 from crossfade.specs import ModalitySpec
 
 

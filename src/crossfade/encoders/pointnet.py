@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from crossfade.encoders.base import Encoder
 from crossfade.encoders.points import box_of, cell_max, largest, plane_of
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossfade.draws import Dropout
 from crossfade.encoders.base import Encoder
+from crossfade.layers.draws import Dropout
 from crossfade.specs import ModalitySpec
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossfade import hub
+from crossfade.encoders import hub
 from crossfade.encoders.base import Attention, Encoder
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossfade.blocks import Block
 from crossfade.encoders.base import Encoder
 from crossfade.encoders.image import TimmEncoder
 from crossfade.errors import UserError
+from crossfade.layers.blocks import Block
 from crossfade.specs import ModalitySpec
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from crossfade.encoders.given_audio import GivenAudio
 from crossfade.encoders.spectrogram import rate_of, sounding
 from crossfade.errors import UserError
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 from crossfade.specs import ModalitySpec
 
 EXACT = {  # nothing at random but dropout, and no adapter that shortens

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, pad
 
-from crossfade.blocks import SelfAttention, attend
-from crossfade.draws import dropout
 from crossfade.fusion.base import Fused, Fusion, one_branch
-from crossfade.per_modality import PerModality
+from crossfade.layers.blocks import SelfAttention, attend
+from crossfade.layers.draws import dropout
+from crossfade.layers.per_modality import PerModality
 
 
 class Attention(Fusion):

@@ -31,7 +31,7 @@ class Fusion(nn.Module):
     A subclass is built as `Strategy(modalities: tuple[str, ...], width: int, tokens: int, **yaml fields)` and sets
     `length`, the L of its output, where that is not K; L is a multiple of K, so that dense targets find their grid.
     No control flow on values, no `.item()`, no in-place change: safe for vmap, export and compile. What is drawn comes
-    from `crossfade.draws`, attention from `blocks.attend`: then a run draws the same numbers in a stack as alone.
+    from `layers.draws`, attention from `layers.blocks.attend`: then a run draws the same numbers in a stack as alone.
 
     `mixing` says how a target makes one prediction of the branches' (`Target.decide`): "mean", Σ_g w_g·p_g with
     weights that sum to 1; "product", ∏_g p_g^w_g, normalised; "evidence", Dempster's rule over those with w_g > 0.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from crossfade.draws import dropout
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import side_by_side
+from crossfade.layers.draws import dropout
 
 
 class Concat(Fusion):

@@ -13,7 +13,7 @@ from crossfade.fusion.layers import (
     side_by_side,
     token_mean,
 )
-from crossfade.per_modality import PerModality
+from crossfade.layers.per_modality import PerModality
 
 
 class GMU(Fusion):

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from crossfade.blocks import Block, attend, sinusoids
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import masked_softmax, present_mean
+from crossfade.layers.blocks import Block, attend, sinusoids
 
 
 def within(block: nn.Module, x: Tensor, mask: Tensor) -> Tensor:

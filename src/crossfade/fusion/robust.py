@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from crossfade.draws import uniform
 from crossfade.fusion.base import Fused, Fusion, one_branch
 from crossfade.fusion.layers import present_mean
-from crossfade.per_modality import PerModality
+from crossfade.layers.draws import uniform
+from crossfade.layers.per_modality import PerModality
 
 
 class EmbraceNet(Fusion):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from crossfade.fusion.base import Fusion
 from crossfade.fusion.layers import masked_softmax, token_mean
-from crossfade.per_modality import PerModality
+from crossfade.layers.per_modality import PerModality
 
 
 class WithAlpha(Fusion):

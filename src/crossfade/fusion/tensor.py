@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from crossfade.budget import outer_product_problem
 from crossfade.errors import UserError
 from crossfade.fusion.base import Fused, Fusion, one_branch
+from crossfade.fusion.budget import outer_product_problem
 from crossfade.fusion.layers import others_mean, present_mean
-from crossfade.per_modality import PerModality
+from crossfade.layers.per_modality import PerModality
 
 
 def product(factors: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
 from crossfade.imputation.base import Imputation
-from crossfade.masking import masked_mean
-from crossfade.per_modality import PerModality
+from crossfade.layers.masking import masked_mean
+from crossfade.layers.per_modality import PerModality
 
 
 class Reconstruction(Imputation):

@@ -15,7 +15,7 @@ from crossfade.analysis.results_table import Row, cell, label_of, ordered, short
 from crossfade.analysis.results_table import best_single as best_row
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
-from crossfade.evaluate import reopen_data, reopen_model
+from crossfade.evaluation.reopen import reopen_data, reopen_model
 from crossfade.model import FusionModel
 from crossfade.report.calibration import calibration_sections
 from crossfade.report.ceiling import ceiling_sections
@@ -27,8 +27,8 @@ from crossfade.report.perceived import perceived
 from crossfade.report.robustness import robustness_sections
 from crossfade.report.section import Section
 from crossfade.report.vector import inline
-from crossfade.rows import mains, rows_of
-from crossfade.run_figures import draw_run
+from crossfade.results.figures import draw_run
+from crossfade.results.rows import mains, rows_of
 from crossfade.runs import RunFolder, write_text
 
 CAPTIONS = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from crossfade.analysis.certainty import ALPHA
 from crossfade.analysis.results_table import short
+from crossfade.evaluation.certainty import ALPHA
 from crossfade.report.section import Section
 from crossfade.runs import RunFolder
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from crossfade.analysis.ceiling_table import ceiling_cells, ceiling_sentence
 from crossfade.report.section import Section
-from crossfade.rows import mains
+from crossfade.results.rows import mains
 from crossfade.runs import RunFolder
 
 

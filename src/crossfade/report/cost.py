@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.batch import Batch
-from crossfade.cost import first, flops, milliseconds
+from crossfade.evaluation.cost import first, flops, milliseconds
 from crossfade.model import FusionModel
 
 REPEATS = 20

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from crossfade.analysis.results_table import short, short_change
 from crossfade.data.module import DataModule
-from crossfade.explained import METHODS, Explained, explanations
+from crossfade.explanation.explained import METHODS, Explained, explanations
 from crossfade.report.heat import heat
 from crossfade.report.section import Section
 from crossfade.runs import RunFolder

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossfade.errors import UserError
-from crossfade.pruning import mark
 from crossfade.search.asked import Asked
 from crossfade.search.cost import costs
 from crossfade.search.space import Space
@@ -16,6 +15,7 @@ from crossfade.search.validation import Judge
 from crossfade.sweeps.ledger import Entry
 from crossfade.sweeps.opened import Opened
 from crossfade.sweeps.planning import Bases, Job
+from crossfade.training.pruning import mark
 
 if TYPE_CHECKING:
     import optuna

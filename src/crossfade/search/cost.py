@@ -16,8 +16,8 @@ def costs(config: RunConfig, folder: Path, objectives: Sequence[str]) -> dict[st
 
     Measured between the batches of trials, so that no training runs beside it.
     """
-    from crossfade.cost import first, flops, milliseconds
-    from crossfade.evaluate import reopen_data, reopen_model
+    from crossfade.evaluation.cost import first, flops, milliseconds
+    from crossfade.evaluation.reopen import reopen_data, reopen_model
 
     run = RunFolder(folder)
     summary = run.summary()

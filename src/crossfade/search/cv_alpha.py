@@ -139,7 +139,7 @@ class CvAlpha:
 
 def check_splits(cells: Sequence[Cell], inner: int) -> None:
     """Deal every inner split, and read no sample. Raises UserError where there are too few groups for the folds."""
-    from crossfade.evaluate import build_data
+    from crossfade.build import build_data
 
     for cell in cells:
         inside = cell.config.data.model_copy(update={"inner_folds": inner})

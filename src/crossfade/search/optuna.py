@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from crossfade.config import RunConfig
 from crossfade.errors import UserError
-from crossfade.pruning import pruner_of, storage_of
 from crossfade.search.asked import Asked
 from crossfade.search.bout import Bout
 from crossfade.search.ends import check_ends
@@ -16,6 +15,7 @@ from crossfade.search.space import Dimension, Space, read_space
 from crossfade.search.trials import finish
 from crossfade.search.validation import Judge
 from crossfade.sweeps.launchers.vectorized import Vectorized
+from crossfade.training.pruning import pruner_of, storage_of
 
 if TYPE_CHECKING:
     import optuna

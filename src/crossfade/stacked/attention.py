@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from crossfade.blocks import FEW, SelfAttention
-from crossfade.draws import dropout
+from crossfade.layers.blocks import FEW, SelfAttention
+from crossfade.layers.draws import dropout
 from crossfade.stacked.layers import first
 
 

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from crossfade.balance.base import Balance
 from crossfade.build import build, build_balance, build_model
-from crossfade.checkpoint import clean
+from crossfade.cache.features import compute_features
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.encoders.base import Encoder
 from crossfade.errors import Failure, UserError
-from crossfade.evaluate import device_of
-from crossfade.features import compute_features
+from crossfade.evaluation.reopen import device_of
 from crossfade.model import FusionModel
 from crossfade.module import diverged
 from crossfade.runs import RunFolder
@@ -32,7 +31,8 @@ from crossfade.stacked.stack import NotStackable, Outputs, Stack
 from crossfade.stacked.validation import measure
 from crossfade.stacked.watch import Watch
 from crossfade.tracking import make_loggers
-from crossfade.training import main_metric
+from crossfade.training.checkpoint import clean
+from crossfade.training.fit import main_metric
 
 SECONDS = 5.0  # between two savings of what is not finished yet
 AT_ONCE = 4  # batches of validation samples that are predicted together

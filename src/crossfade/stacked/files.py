@@ -13,15 +13,15 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 
 from crossfade.balance.base import Balance
-from crossfade.checkpoint import AtomicCheckpointIO, frozen_names
 from crossfade.config import RunConfig
 from crossfade.model import FusionModel
-from crossfade.optim import make_optimizer, make_schedule
 from crossfade.runs import RunFolder
 from crossfade.runs.log import log_failure, logging_to
 from crossfade.runs.status import Status
 from crossfade.stacked.watch import Watch
-from crossfade.training import keep, main_metric
+from crossfade.training.checkpoint import AtomicCheckpointIO, frozen_names
+from crossfade.training.fit import keep, main_metric
+from crossfade.training.optim import make_optimizer, make_schedule
 
 log = logging.getLogger("crossfade")
 

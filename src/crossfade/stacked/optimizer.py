@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from crossfade.config import OptimConfig
-from crossfade.optim import learning_rate_factor
+from crossfade.training.optim import learning_rate_factor
 
 EPS = 1e-8  # torch's default, which a run alone has too
 

@@ -14,11 +14,11 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from crossfade.balance.base import Balance
 from crossfade.batch import Batch
-from crossfade.draws import Rate, Streams, members
+from crossfade.layers.draws import Rate, Streams, members
 from crossfade.model import FusionModel
-from crossfade.optim import DECAYED
 from crossfade.stacked import attention, layers
 from crossfade.targets.base import Target
+from crossfade.training.optim import DECAYED
 
 Outputs = dict[str, Tensor]
 
@@ -210,7 +210,9 @@ def _check_alike(models: Sequence[FusionModel]) -> None:
         if isinstance(module, _BatchNorm) and any(p.requires_grad for p in module.parameters()):
             raise NotStackable(f"{name} is a BatchNorm, whose running statistics are changed in place")
         if isinstance(module, _DropoutNd) and not f"{name}.".startswith(frozen):
-            raise NotStackable(f"{name} is torch's own dropout, which knows no streams: use crossfade.draws.Dropout")
+            raise NotStackable(
+                f"{name} is torch's own dropout, which knows no streams: use crossfade.layers.draws.Dropout"
+            )
     for other in models[1:]:
         if (a := _settings(first)) != (b := _settings(other)):
             raise NotStackable(

@@ -20,7 +20,7 @@ from crossfade.stacked.batchable import signature, why_not
 from crossfade.stacked.engine import Engine
 from crossfade.stacked.files import note, write_failure
 from crossfade.stacked.stack import NotStackable
-from crossfade.training import quiet
+from crossfade.training.fit import quiet
 
 
 @dataclass(frozen=True)

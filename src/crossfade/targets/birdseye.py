@@ -11,7 +11,7 @@ from torch.nn.functional import gelu, pixel_shuffle
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 
 
 class BirdsEyeHead(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from crossfade.core.base import Representation
-from crossfade.masking import masked_mean
+from crossfade.layers.masking import masked_mean
 
 QUERIES = 4  # over the tokens
 PLACED = 8  # numbers of each cell that are read where the tokens lie on a grid

@@ -11,10 +11,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import compose
 from crossfade.data.known.channel import optimal_alpha
-from crossfade.evaluate import build_data
 from crossfade.fusion.elementwise import Weighted
 
 SIGMA = np.array([1.0, 1.5])

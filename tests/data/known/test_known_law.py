@@ -5,14 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from crossfade.build import build_model
+from crossfade.build import build_data, build_model
 from crossfade.config import compose
 from crossfade.data.known.channel import accuracy_of_alpha, optimal_alpha
 from crossfade.data.known.laws import LAWS
 from crossfade.data.known.synthetic import KnownLaw
 from crossfade.encoders.linear import LinearTable
 from crossfade.errors import UserError
-from crossfade.evaluate import build_data
 from crossfade.fusion.elementwise import Weighted
 from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec, TargetSpec

@@ -10,8 +10,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from crossfade import hub
 from crossfade.data.transforms.base import Transform
+from crossfade.encoders import hub
 from crossfade.errors import UserError
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -81,7 +81,7 @@ class Vectorized:
 
 def _jobs(group: Sequence[Due]) -> list[Job]:
     """The jobs as a stack takes them; those of the same data share them."""
-    from crossfade.evaluate import build_data
+    from crossfade.build import build_data
     from crossfade.stacked.batchable import data_key
     from crossfade.stacked.train import Job
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crossfade.analysis.absence import Scores, score_patterns
 from crossfade.analysis.confidence import (
     brier,
     calibration_error,
@@ -20,7 +19,9 @@ from crossfade.analysis.confidence import (
     selective_risk,
     tempered,
 )
+from crossfade.analysis.scores import Scores
 from crossfade.data.module import DataModule
+from crossfade.evaluation.absence import score_patterns
 from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.targets.multiclass import MultiClass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,9 @@ import torch
 from torch import Tensor
 
 from crossfade.analysis.patterns import pattern_shares, sampling_sd, scored_patterns
+from crossfade.analysis.scores import Scores
+from crossfade.cache.features import known_features
 from crossfade.data.module import DataModule
-from crossfade.features import known_features
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
@@ -21,53 +21,6 @@ from crossfade.targets.base import Target
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 10  # of the patterns at a rate, for a metric that is no mean over the samples
 TOKENS = 2**14  # fused at once, so that a pattern is one pass of the core over a split, and memory stays bounded
-
-
-@dataclass
-class Scores:
-    """One target's test results by pattern: patterns bool (P, M), samples (P,), metrics {name: (P,)}."""
-
-    modalities: tuple[str, ...]
-    main: str
-    better: str
-    patterns: np.ndarray
-    samples: np.ndarray
-    metrics: dict[str, np.ndarray]
-    curve: pd.DataFrame | None = None  # columns rate, value, sd; None where a pattern has no known truth
-    worth: np.ndarray | None = None  # of each sample's prediction by pattern, (P, N), NaN where there is none
-    worth_of_nothing: np.ndarray | None = None  # of the best prediction that looks at no input, (N,)
-    worth_is: str = ""
-    predictions: np.ndarray | None = None  # (P, N, …), NaN where a sample has nothing left; of few kinds of target
-    truth: np.ndarray | None = None  # (N, …), beside them
-
-    @property
-    def full(self) -> float:
-        """The main metric with nothing taken away."""
-        return float(self.metrics[self.main][self.patterns.all(1)][0])
-
-    @property
-    def drop(self) -> dict[str, float]:
-        """By how much the main metric gets worse when one modality is taken away; below 0: it gets better."""
-        sign = 1.0 if self.better == "max" else -1.0
-        values = self.metrics[self.main]
-        alone = self.patterns.sum(1) == len(self.modalities) - 1
-        return {
-            name: sign * (self.full - float(values[alone & ~self.patterns[:, column]][0]))
-            for column, name in enumerate(self.modalities)
-        }
-
-    @property
-    def area(self) -> float | None:
-        """Area under the curve of the main metric over the rate of absence, divided by the range of rates."""
-        if self.curve is None:
-            return None
-        rate = self.curve["rate"].to_numpy()
-        return float(np.trapezoid(self.curve["value"], rate) / (rate[-1] - rate[0]))
-
-    def table(self) -> pd.DataFrame:
-        """One row a pattern: a column of 0 and 1 per modality, the samples, the metrics."""
-        present = {name: self.patterns[:, column].astype(int) for column, name in enumerate(self.modalities)}
-        return pd.DataFrame({**present, "samples": self.samples, **self.metrics})
 
 
 @torch.no_grad()

@@ -15,10 +15,10 @@ from crossfade.analysis.statistics import corrected_t
 from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
-from crossfade.evaluate import Scored
+from crossfade.evaluation.scored import Scored
 from crossfade.model import FusionModel
-from crossfade.rows import mains, rows_of
-from crossfade.run_figures import class_predictions, draw_run
+from crossfade.results.figures import class_predictions, draw_run
+from crossfade.results.rows import mains, rows_of
 from crossfade.runs import RunFolder, write_json, write_text
 from crossfade.targets.base import Scene, Target
 

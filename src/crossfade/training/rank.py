@@ -1,13 +1,13 @@
-"""One process of a distributed training: `python -m crossfade.rank RUN_FOLDER`, started by torchrun."""
+"""One process of a distributed training: `python -m crossfade.training.rank RUN_FOLDER`, started by torchrun."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from crossfade.evaluate import reopen_config, reopen_data
+from crossfade.evaluation.reopen import reopen_config, reopen_data
 from crossfade.runs import RunFolder
-from crossfade.training import fit
+from crossfade.training.fit import fit
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from crossfade.encoders.base import Encoder
 
 FORMAT = 1  # raised when what `features.encoded` makes of an encoder's outputs changes
 LIBRARIES = ("torch", "timm", "transformers")
-ELSEWHERE = ("masking.py", "blocks.py")  # what encoders use besides each other's files
+ELSEWHERE = ("layers/masking.py", "layers/blocks.py")  # what encoders use besides each other's files
 
 
 def feature_key(encoder: Encoder, samples: Samples, name: str, rows: np.ndarray, pooled: bool, device: str) -> str:
@@ -104,7 +104,7 @@ def _hash_of(values: Tensor) -> bytes:
 @functools.cache
 def code() -> str:
     """Hash of the files that encoders are written in, and of their libraries' versions: features age with them."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in [*sorted((package / "encoders").glob("*.py")), *(package / name for name in ELSEWHERE)]:
         digest.update(file.read_bytes())

@@ -16,21 +16,22 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from crossfade.analysis.absence import decided, embedded_split
 from crossfade.analysis.ceiling_table import ceiling_cells, ceiling_sentence, write_ceilings
 from crossfade.analysis.paired import compare_tables
 from crossfade.analysis.statistics import Compared
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
-from crossfade.evaluate import Scored, device_of, predictions_table, reopen_data, reopen_model
+from crossfade.evaluation.absence import decided, embedded_split
+from crossfade.evaluation.reopen import device_of, reopen_data, reopen_model
+from crossfade.evaluation.scored import Scored, predictions_table
+from crossfade.evaluation.summary import main_resamples, resamples_table
 from crossfade.experiment import single, train_and_score
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
-from crossfade.rows import mains
-from crossfade.run_figures import draw_run
+from crossfade.results.figures import draw_run
+from crossfade.results.rows import mains
 from crossfade.runs import RunFolder
-from crossfade.summary import main_resamples, resamples_table
 from crossfade.targets.base import Target
 
 Names = tuple[str, ...]

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crossfade.analysis.bench import Bench
 from crossfade.analysis.levels import Level
 from crossfade.corruptions.base import Corruption
 from crossfade.data.scale import Scale
+from crossfade.robustness.bench import Bench
 
 
 def corrupted_levels(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from crossfade.blocks import sinusoids
-from crossfade.masking import masked_mean
+from crossfade.layers.blocks import sinusoids
+from crossfade.layers.masking import masked_mean
 
 
 class Embedding(nn.Module):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from crossfade.adversary.attack import Inputs, fgsm, pgd, radius_of
-from crossfade.analysis.bench import Bench
 from crossfade.analysis.levels import Level
 from crossfade.data.scale import Scale
+from crossfade.robustness.bench import Bench
 
 STEPS = 10  # of PGD
 JOINTLY = "jointly"  # all modalities of `scales` at once

@@ -7,19 +7,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from crossfade.build import build, modality_specs
+from crossfade.build import build, build_data, modality_specs
 from crossfade.data.manifest import ManifestSource
 from crossfade.data.module import SPLITS
 from crossfade.errors import UserError
-from crossfade.evaluate import (
-    build_data,
-    device_of,
-    predictions_arrays,
-    predictions_table,
-    reopen_config,
-    reopen_model,
-    score,
-)
+from crossfade.evaluation.reopen import device_of, reopen_config, reopen_model
+from crossfade.evaluation.scored import predictions_arrays, predictions_table, score
 from crossfade.runs import RunFolder, npz, write_bytes
 
 

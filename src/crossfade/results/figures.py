@@ -14,7 +14,7 @@ from crossfade.analysis.ceiling_table import ceiling_values
 from crossfade.analysis.certainty_figure import draw_certainty
 from crossfade.analysis.shapley_figure import draw_shares
 from crossfade.config import RunConfig
-from crossfade.rows import mains, rows_of
+from crossfade.results.rows import mains, rows_of
 from crossfade.runs import RunFolder
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from crossfade.analysis.absence import decided, embedded_split
 from crossfade.data.module import DataModule
+from crossfade.evaluation.absence import decided, embedded_split
 from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from crossfade.analysis.intervals import bootstrap, confusion_interval, percentile_interval, replicates
 from crossfade.config import RunConfig
-from crossfade.cost import flops, milliseconds
 from crossfade.data.module import SPLITS, DataModule
-from crossfade.evaluate import Scored
+from crossfade.evaluation.cost import flops, milliseconds
+from crossfade.evaluation.scored import Scored
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.targets.base import Target

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from crossfade.analysis.levels import ABSENT, CHANCE, CLEAN, Level, Measured
 from crossfade.balance.base import total_loss
 from crossfade.data.module import DataModule
-from crossfade.evaluate import Scored
+from crossfade.evaluation.scored import Scored
+from crossfade.evaluation.summary import main_interval
 from crossfade.model import FusionModel
 from crossfade.module import compute_metrics
 from crossfade.seeding import derived
-from crossfade.summary import main_interval
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
 
 TOKENS = 2**14  # fused at once, so that memory stays bounded
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One target's metrics, and the 95 % interval of the main one over groups, where it can be had quickly."""
-
-    metrics: dict[str, float]
-    interval: tuple[float, float] | None
 
 
 class Bench:
@@ -131,3 +123,12 @@ class Bench:
         target = self.model.targets[name]
         assert isinstance(target, Target)
         return target
+
+
+def references(bench: Bench) -> Iterator[Level]:
+    """The clean samples, chance, and each modality absent, where that leaves another."""
+    yield Level("", CLEAN, 0, bench.measure(bench.tokens))
+    yield Level("", CHANCE, 0, bench.chance())
+    if len(bench.model.modalities) > 1:
+        for name in bench.model.modalities:
+            yield Level(name, ABSENT, 0, bench.without(name))

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crossfade.cache.keys import feature_key
 from crossfade.cache.store import Store
 from crossfade.data.module import DataModule
 from crossfade.data.synthetic.cache import cache_folder
-from crossfade.embedding import Embedding
 from crossfade.encoders.base import Encoder
-from crossfade.feature_keys import feature_key
-from crossfade.masking import masked_mean
+from crossfade.layers.embedding import Embedding
+from crossfade.layers.masking import masked_mean
 from crossfade.model import FusionModel
 
 CHUNK = 64  # samples encoded at once: always as many, so that features do not depend on a run's batch size

@@ -11,8 +11,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from crossfade.config import OptimConfig
+from crossfade.layers.per_modality import PerModality
 from crossfade.model import FusionModel
-from crossfade.per_modality import PerModality
 
 DECAYED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, PerModality)
 

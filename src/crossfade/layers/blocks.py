@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from crossfade.draws import Rate, dropout, stacked
+from crossfade.layers.draws import Rate, dropout, stacked
 
 FEW = 4  # keys up to which products element by element are quicker than a batch of tiny matrix products
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from crossfade.build import build
 from crossfade.config import RunConfig
-from crossfade.rows import mains, rows_of
-from crossfade.run_figures import class_predictions
+from crossfade.results.figures import class_predictions
+from crossfade.results.rows import mains, rows_of
 from crossfade.runs import RunFolder
 from crossfade.tracking import SafeLogger, make_loggers
 from crossfade.tracking.results import Results

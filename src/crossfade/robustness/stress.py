@@ -12,10 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from crossfade.analysis.attacked import attacked_levels, attacked_sets
-from crossfade.analysis.bench import Bench
-from crossfade.analysis.corrupted import corrupted_levels
-from crossfade.analysis.levels import levels_table, references
+from crossfade.analysis.levels import levels_table
 from crossfade.analysis.results_table import spoken_metric
 from crossfade.analysis.robustness_figure import draw_adversarial, draw_robustness
 from crossfade.analysis.robustness_table import Words, adversarial_words, robustness_words
@@ -23,9 +20,12 @@ from crossfade.build import build
 from crossfade.corruptions.base import Corruption
 from crossfade.data.module import DataModule
 from crossfade.data.scale import scales_of
-from crossfade.evaluate import device_of, reopen_config, reopen_data, reopen_model
+from crossfade.evaluation.reopen import device_of, reopen_config, reopen_data, reopen_model
 from crossfade.registry import read_option
-from crossfade.rows import mains
+from crossfade.results.rows import mains
+from crossfade.robustness.attacked import attacked_levels, attacked_sets
+from crossfade.robustness.bench import Bench, references
+from crossfade.robustness.corrupted import corrupted_levels
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived
 

@@ -13,15 +13,15 @@ from rich.console import Console
 from torch import Tensor
 
 from crossfade.allowed import find_class
-from crossfade.analysis.attribution import integrated_gradients
-from crossfade.analysis.places import COLUMNS, places_of
 from crossfade.analysis.results_table import short_change
-from crossfade.analysis.rollout import attention_rollout
 from crossfade.batch import Batch
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.errors import UserError, did_you_mean
-from crossfade.evaluate import device_of, reopen_data, reopen_model
-from crossfade.explained import Explained, explanation_folder, file_name, not_installed
+from crossfade.evaluation.reopen import device_of, reopen_data, reopen_model
+from crossfade.explanation.attribution import integrated_gradients
+from crossfade.explanation.explained import Explained, explanation_folder, file_name, not_installed
+from crossfade.explanation.places import COLUMNS, places_of
+from crossfade.explanation.rollout import attention_rollout
 from crossfade.model import FusionModel
 from crossfade.registry import groups, read_option
 from crossfade.report.looks import sample_piece, shapley_of

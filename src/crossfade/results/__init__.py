@@ -1,0 +1,1 @@
+"""What a run leaves at its end: tables, verdicts, figures."""

@@ -1,0 +1,1 @@
+"""From a checked config and prepared data to weights in a run's folder."""
