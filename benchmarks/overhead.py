@@ -33,10 +33,10 @@ from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
 from crossfade.data.source import Bound, Frame
 from crossfade.model import FusionModel
-from crossfade.module import FusionModule
 from crossfade.runs import RunFolder
 from crossfade.specs import ModalitySpec
 from crossfade.training.fit import make_trainer, quiet
+from crossfade.training.module import FusionModule
 from crossfade.training.optim import learning_rate_factor, parameter_groups
 
 NUMBERS = [f"v{i}" for i in range(10)]

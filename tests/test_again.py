@@ -29,7 +29,8 @@ import os, signal, sys
 from pathlib import Path
 import torch
 import flow
-from crossfade import experiment, module
+from crossfade import experiment
+from crossfade.training import module
 manifest, folder, where, count, *settings = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]
 done = [0]
 def deadly(function):

@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 
 import flow
-from crossfade import experiment
+from crossfade import ceilings, experiment
 from crossfade.analysis.ceiling_table import ceiling_sentence
+from crossfade.ceilings import ceiling_config, chosen_patterns, train_ceilings
 from crossfade.cli import run as command
 from crossfade.config import compose
 from crossfade.errors import UserError
-from crossfade.evaluation import ceilings
-from crossfade.evaluation.ceilings import ceiling_config, chosen_patterns, train_ceilings
 from crossfade.evaluation.evaluate import evaluate
 from crossfade.report.build import write_report
 from crossfade.runs import RunFolder

@@ -15,10 +15,10 @@ from crossfade import experiment
 from crossfade.cli import run as command
 from crossfade.errors import UserError
 from crossfade.explanation.explain import _target, explain
-from crossfade.explanation.explained import explanations, file_name, not_installed
 from crossfade.explanation.places import places_of
 from crossfade.report.build import write_report
 from crossfade.report.heat import heat, over_picture, strength, words_of
+from crossfade.results.explained import explanations, file_name, not_installed
 from crossfade.runs import RunFolder
 from crossfade.specs import ModalitySpec, TargetSpec
 

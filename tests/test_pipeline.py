@@ -173,7 +173,7 @@ def test_cross_validation_gives_mean_and_deviation(manifest, tmp_path):
 
 
 def test_a_loss_that_turns_nan_stops_with_step_samples_and_checkpoint(manifest, tmp_path, monkeypatch):
-    from crossfade.module import FusionModule
+    from crossfade.training.module import FusionModule
 
     original = FusionModule.loss
     calls = []

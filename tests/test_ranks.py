@@ -14,7 +14,7 @@ from crossfade.training.fit import ranks_command
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
 FOLDER = RunFolder(Path("logs/runs/x"))
-RANK = ["-m", "crossfade.training.rank", "logs/runs/x"]
+RANK = ["-m", "crossfade.rank", "logs/runs/x"]
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 
 

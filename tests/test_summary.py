@@ -13,9 +13,9 @@ from sklearn.metrics import f1_score
 from crossfade.analysis.intervals import replicates
 from crossfade.evaluation.scored import Scored
 from crossfade.evaluation.summary import main_interval, main_resamples
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
+from crossfade.training.module import compute_metrics
 
 FITTED = {
     "multiclass": {"classes": ["a", "b"], "counts": [1, 1]},

@@ -13,13 +13,13 @@ import torch
 from crossfade.core.base import Representation
 from crossfade.evaluation.scored import Scored
 from crossfade.evaluation.summary import main_interval
-from crossfade.module import compute_metrics
 from crossfade.registry import groups
 from crossfade.runs import npz
 from crossfade.seeding import seeded
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target, target_class
 from crossfade.targets.base import Scene
+from crossfade.training.module import compute_metrics
 from target_samples import samples_of
 
 KINDS = groups()["target"]

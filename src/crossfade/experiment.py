@@ -22,10 +22,11 @@ from crossfade.errors import UserError
 from crossfade.evaluation.absence import score_patterns, summary_of, write_absence
 from crossfade.evaluation.certainty import write_certainty
 from crossfade.evaluation.perceptual import write_perceptual
+from crossfade.evaluation.pictures import draw_targets
 from crossfade.evaluation.reopen import device_of, reopen_model
 from crossfade.evaluation.scored import score, write_predictions
 from crossfade.evaluation.summary import main_resamples, prediction_cost, resamples_table, summarise
-from crossfade.results.reporting import draw_targets, finish_cross_validation, finish_run
+from crossfade.results.reporting import finish_cross_validation, finish_run
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import waiting_for
 from crossfade.tracking.ended import tracked

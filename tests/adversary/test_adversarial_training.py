@@ -22,10 +22,10 @@ from crossfade.errors import UserError
 from crossfade.evaluation.evaluate import evaluate
 from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
-from crossfade.module import FusionModule
 from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec
 from crossfade.targets import make_target
+from crossfade.training.module import FusionModule
 
 NAMES = ("camera", "note", "table")
 METHODS = [name for name in tiny.options("adversary") if name != "none"]

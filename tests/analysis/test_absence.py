@@ -19,8 +19,8 @@ from crossfade.analysis.patterns import (
 from crossfade.build import build_data, build_model
 from crossfade.evaluation.absence import RATES, score_patterns
 from crossfade.evaluation.scored import score
-from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
+from crossfade.training.module import compute_metrics
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from crossfade.build import build
 from crossfade.cli import run as command
 from crossfade.data.scale import scales_of
 from crossfade.evaluation.reopen import reopen_config, reopen_data, reopen_model
-from crossfade.module import compute_metrics
 from crossfade.registry import read_option
 from crossfade.report.build import write_report
 from crossfade.robustness.attacked import attacked_levels, attacked_sets
@@ -25,6 +24,7 @@ from crossfade.robustness.bench import Bench, references
 from crossfade.robustness.corrupted import corrupted_levels
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived
+from crossfade.training.module import compute_metrics
 
 CPU = torch.device("cpu")
 

@@ -14,8 +14,8 @@ from crossfade.balance.blending import blended
 from crossfade.config import OptimConfig, compose
 from crossfade.errors import UserError
 from crossfade.evaluation.evaluate import evaluate
-from crossfade.module import FusionModule
 from crossfade.seeding import seeded
+from crossfade.training.module import FusionModule
 from crossfade.training.optim import parameter_groups
 
 METHODS = tiny.options("balance")

@@ -23,8 +23,8 @@ from crossfade.config.check import effective
 from crossfade.errors import UserError
 from crossfade.evaluation.absence import score_patterns
 from crossfade.evaluation.evaluate import evaluate
-from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
+from crossfade.training.module import compute_metrics
 
 METHODS = [name for name in tiny.options("imputation") if name != "none"]
 STRATEGIES = ["weighted", "concat", "attention", "late", "mmtm"]

@@ -8,11 +8,11 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.alarm import Alarm
 from crossfade.targets.alarm_scores import operating_point
+from crossfade.training.module import compute_metrics
 
 NAN = float("nan")
 SPEC = TargetSpec(name="a", kind="alarm", period_s=60.0, detection=0.75)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.class_scores import class_scores
+from crossfade.training.module import compute_metrics
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -10,12 +10,12 @@ import torch
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.plane import Plane
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.average_precision import Curves, match
 from crossfade.targets.detection import Detection
+from crossfade.training.module import compute_metrics
 
 NAN = float("nan")
 CLASSES = ["pedestrian", "vehicle"]

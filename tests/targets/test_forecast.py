@@ -10,11 +10,11 @@ import torch
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, roc_auc_score
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.forecast import Forecast
 from crossfade.targets.forecast_truth import unpack
+from crossfade.training.module import compute_metrics
 
 HOURS, LEVELS = 24, [0.05, 0.25, 0.5, 0.9]
 NAN = float("nan")

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.base import Scene
 from crossfade.targets.fusion_quality import edge_transfer, ssim
 from crossfade.targets.image_fusion import ImageFusion
+from crossfade.training.module import compute_metrics
 
 FIELDS = {"sources": ["ct", "mri"], "grid": 4, "size": 16}
 SPEC = TargetSpec(name="one", kind="image_fusion", **FIELDS)

@@ -9,10 +9,10 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.multiclass import MultiClass
+from crossfade.training.module import compute_metrics
 
 CLASSES = ["a", "b", "c"]
 FITTED = {"classes": CLASSES, "counts": [6, 3, 1]}

@@ -8,10 +8,10 @@ import sklearn.metrics as sk
 import torch
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.multilabel import MultiLabel
+from crossfade.training.module import compute_metrics
 
 FITTED = {"classes": ["s", "t"], "shares": [0.5, 0.2]}
 

@@ -9,10 +9,10 @@ from scipy.optimize import linprog
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import driven_path, make_target
 from crossfade.targets.plan import Plan
+from crossfade.training.module import compute_metrics
 
 NAN = float("nan")
 EXTENT = [-8.0, 24.0, -16.0, 16.0]

@@ -10,11 +10,11 @@ from scipy.special import huber
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.regression import Regression
 from crossfade.targets.scores import R2
+from crossfade.training.module import compute_metrics
 
 SPEC = TargetSpec(name="size", kind="regression", unit="mm", column=["width", "height"])
 FITTED = {"mean": [30.0, -5.0], "sd": [10.0, 0.5]}

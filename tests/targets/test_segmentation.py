@@ -10,11 +10,11 @@ from scipy.special import softmax
 
 from crossfade.core.base import Representation
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import ModalitySpec, TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.base import Scene
 from crossfade.targets.segmentation import Segmentation
+from crossfade.training.module import compute_metrics
 
 FIELDS = {"classes": ["lesion", "vein"], "grid": 2, "size": 8, "spacing": 2.0, "critical": "vein", "margin": 2.0}
 SPEC = TargetSpec(name="cut", kind="segmentation", **FIELDS)

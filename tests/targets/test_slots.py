@@ -11,10 +11,10 @@ import torch
 from sklearn.metrics import f1_score
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.slots import Slots
+from crossfade.training.module import compute_metrics
 
 SPEC = TargetSpec(name="c", kind="slots", slots=["device", "room"])
 TRAIN = [

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from crossfade.errors import UserError
-from crossfade.module import compute_metrics
 from crossfade.specs import TargetSpec
 from crossfade.targets import make_target
 from crossfade.targets.displacement import errors
 from crossfade.targets.trajectories import Trajectories
+from crossfade.training.module import compute_metrics
 
 NAN = float("nan")
 FIELDS = {"grid": 4, "extent": [0, 32, -16, 16], "hidden": 8, "modes": 2, "steps": 3, "degree": 2}

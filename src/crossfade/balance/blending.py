@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from crossfade.balance.base import Balance, Truth, alone_losses, total_loss
+from crossfade.layers.processes import shared
 from crossfade.model import FusionModel
-from crossfade.training.processes import shared
 
 
 class GradientBlending(Balance):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.balance.base import Balance, Truth, alone_losses, of_others
+from crossfade.layers.processes import shared
 from crossfade.model import FusionModel
-from crossfade.training.processes import shared
 
 
 class OgmGe(Balance):

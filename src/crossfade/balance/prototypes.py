@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from crossfade.balance.base import Balance, Truth, of_others
 from crossfade.layers.masking import masked_mean
+from crossfade.layers.processes import shared
 from crossfade.model import FusionModel
 from crossfade.targets.multiclass import MultiClass
-from crossfade.training.processes import shared
 
 
 class Prototypes(Balance):

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     if problems:
         raise UserError(*problems)
 
-    from crossfade.evaluation.ceilings import train_ceilings
+    from crossfade.ceilings import train_ceilings
 
     train_ceilings(folder, patterns)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crossfade.commands.arguments import choice, given_run, read_arguments
 from crossfade.commands.help import show_usage, wants_help
 from crossfade.errors import UserError
-from crossfade.explanation.explained import METHODS, not_installed
+from crossfade.results.explained import METHODS, not_installed
 
 REQUIRED = {"run": "logs/runs/…"}
 OPTIONAL = {"samples": "8", "ids": "", "target": "", "method": "integrated_gradients"}

@@ -56,7 +56,8 @@ def _status(ledger: object) -> None:
 
 def _resume(ledger: object, settings: Sequence[str]) -> None:
     """The command of the sweep once more: jobs that are finished are not run again."""
-    from crossfade.commands.train import quoted, through_hydra, train
+    from crossfade.commands.train import through_hydra, train
+    from crossfade.config.overrides import quoted
     from crossfade.sweeps.ledger import Ledger
 
     assert isinstance(ledger, Ledger)

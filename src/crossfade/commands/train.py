@@ -57,18 +57,13 @@ def run_name(config: RunConfig) -> str:
     return f"{config.task.name}_{found[0] if found else 'fusion'}"
 
 
-def quoted(path: Path) -> str:
-    """A path as a value that Hydra reads as it stands."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def train(config: DictConfig) -> dict[str, Any]:
     """The job that Hydra runs: one training in the folder that it was given."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from crossfade.config.compose import to_plain
-    from crossfade.config.overrides import plain
+    from crossfade.config.overrides import plain, quoted
     from crossfade.sweeps.distinct import without_idle_alpha
 
     hydra = HydraConfig.get()
@@ -120,6 +115,7 @@ def _seen_from_here(folder: Path) -> Path:
 
 def _single(settings: Sequence[str]) -> None:
     from crossfade.config.compose import checked
+    from crossfade.config.overrides import quoted
 
     config, passed = checked(settings)
     from crossfade.runs import new_folder, usable

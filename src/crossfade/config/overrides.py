@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfade.config.explain import defaults
@@ -186,3 +187,8 @@ def first_values(texts: Sequence[str]) -> list[str]:
 def plain(text: str) -> str:
     """A setting as the user would type it."""
     return text.lstrip("+")
+
+
+def quoted(path: Path) -> str:
+    """A path as a value that Hydra reads as it stands."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -14,9 +14,9 @@ from crossfade.analysis.scores import Scores
 from crossfade.cache.features import known_features
 from crossfade.data.module import DataModule
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
 from crossfade.targets.base import Target
+from crossfade.training.module import compute_metrics
 
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 10  # of the patterns at a rate, for a metric that is no mean over the samples

@@ -13,10 +13,10 @@ from torch import Tensor
 from crossfade.cache.features import known_features
 from crossfade.data.module import DataModule
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
 from crossfade.seeding import seeded
 from crossfade.targets.base import Target
+from crossfade.training.module import compute_metrics
 
 
 @dataclass

@@ -16,9 +16,9 @@ from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluation.cost import flops, milliseconds
 from crossfade.evaluation.scored import Scored
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
+from crossfade.training.module import compute_metrics
 
 TIMED = 5  # predictions, of which the median is kept
 

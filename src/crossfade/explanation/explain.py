@@ -19,12 +19,12 @@ from crossfade.data.module import SPLITS, DataModule
 from crossfade.errors import UserError, did_you_mean
 from crossfade.evaluation.reopen import device_of, reopen_data, reopen_model
 from crossfade.explanation.attribution import integrated_gradients
-from crossfade.explanation.explained import Explained, explanation_folder, file_name, not_installed
 from crossfade.explanation.places import COLUMNS, places_of
 from crossfade.explanation.rollout import attention_rollout
 from crossfade.model import FusionModel
 from crossfade.registry import groups, read_option
 from crossfade.report.looks import sample_piece, shapley_of
+from crossfade.results.explained import Explained, explanation_folder, file_name, not_installed
 from crossfade.runs import RunFolder
 from crossfade.runs.files import write_text
 from crossfade.specs import TargetSpec

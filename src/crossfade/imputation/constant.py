@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crossfade.imputation.base import Imputation
-from crossfade.training.processes import shared
+from crossfade.layers.processes import shared
 
 
 class Zeros(Imputation):

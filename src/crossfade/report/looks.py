@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from crossfade.analysis.results_table import short, short_change
 from crossfade.data.module import DataModule
-from crossfade.explanation.explained import METHODS, Explained, explanations
 from crossfade.report.heat import heat
 from crossfade.report.section import Section
+from crossfade.results.explained import METHODS, Explained, explanations
 from crossfade.runs import RunFolder
 
 TOKENS = 16  # fused tokens whose shares are written out; of more, a grid's, they stand in the CSV

@@ -14,16 +14,11 @@ from crossfade.analysis.results_table import Row, results_table, short, short_ch
 from crossfade.analysis.statistics import corrected_t
 from crossfade.analysis.verdict import caution, verdict
 from crossfade.config import RunConfig
-from crossfade.data.module import DataModule
-from crossfade.evaluation.scored import Scored
-from crossfade.model import FusionModel
 from crossfade.results.figures import class_predictions, draw_run
 from crossfade.results.rows import mains, rows_of
 from crossfade.runs import RunFolder, write_json, write_text
-from crossfade.targets.base import Scene, Target
 
 console = Console()
-DRAWN = 8  # samples whose inputs a target may draw
 
 
 def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], quiet: bool = False) -> None:
@@ -126,18 +121,6 @@ def _write_class_reports(config: RunConfig, folder: RunFolder) -> None:
         report = classification_report(truth, predicted, classes)
         write_text(folder.path / f"report_{name}.txt", report.text)
         write_json(folder.path / f"report_{name}.json", report.values)
-
-
-def draw_targets(folder: RunFolder, model: FusionModel, data: DataModule, scored: Scored) -> None:
-    """The figures that each target has of its own: an overlay, boxes, a forecast; of the first test samples."""
-    rows = data.split["test"][:DRAWN].tolist()
-    batch = data.samples[rows]
-    specs = {name: transform.spec for name, transform in data.transforms.items()}
-    folder.figures.mkdir(exist_ok=True)
-    for name, target in model.targets.items():
-        assert isinstance(target, Target)
-        scene = Scene(scored.prediction[name], scored.truth[name], scored.ids, batch.inputs, batch.presence, specs)
-        target.draw(folder.figures, scene)
 
 
 def finish_cross_validation(

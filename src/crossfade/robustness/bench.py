@@ -14,10 +14,10 @@ from crossfade.data.module import DataModule
 from crossfade.evaluation.scored import Scored
 from crossfade.evaluation.summary import main_interval
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
 from crossfade.seeding import derived
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
+from crossfade.training.module import compute_metrics
 
 TOKENS = 2**14  # fused at once, so that memory stays bounded
 

@@ -21,7 +21,6 @@ from crossfade.encoders.base import Encoder
 from crossfade.errors import Failure, UserError
 from crossfade.evaluation.reopen import device_of
 from crossfade.model import FusionModel
-from crossfade.module import diverged
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived
 from crossfade.stacked.batches import Batches
@@ -33,6 +32,7 @@ from crossfade.stacked.watch import Watch
 from crossfade.tracking import make_loggers
 from crossfade.training.checkpoint import clean
 from crossfade.training.fit import main_metric
+from crossfade.training.module import diverged
 
 SECONDS = 5.0  # between two savings of what is not finished yet
 AT_ONCE = 4  # batches of validation samples that are predicted together

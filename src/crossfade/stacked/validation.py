@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
 from crossfade.stacked.stack import Outputs
 from crossfade.targets.base import Target
+from crossfade.training.module import compute_metrics
 
 
 def measure(

@@ -21,12 +21,12 @@ from crossfade.cache.features import compute_features
 from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
-from crossfade.module import FusionModule
 from crossfade.runs import RunFolder
 from crossfade.targets import target_class
 from crossfade.targets.base import some
 from crossfade.tracking import make_loggers
 from crossfade.training.checkpoint import AtomicCheckpointIO, clean, frozen_names
+from crossfade.training.module import FusionModule
 from crossfade.training.progress import EpochProgress
 from crossfade.training.pruning import pruning_of
 
@@ -86,7 +86,7 @@ def ranks_command(config: RunConfig, folder: RunFolder, environment: Mapping[str
     Raises UserError where several nodes are asked for and nothing says which they are.
     """
     torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes(config)}"]
-    rank = ["-m", "crossfade.training.rank", str(folder.path)]
+    rank = ["-m", "crossfade.rank", str(folder.path)]
     nodes = config.trainer.nodes
     if nodes == 1:
         return [*torchrun, "--standalone", *rank]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from crossfade.commands.train import quoted
+from crossfade.config.overrides import quoted
 from crossfade.runs import RunFolder
 from crossfade.sweeps.course import Course, Due
 from crossfade.sweeps.ending import Ending

@@ -28,11 +28,11 @@ from crossfade.evaluation.scored import Scored, predictions_table
 from crossfade.evaluation.summary import main_resamples, resamples_table
 from crossfade.experiment import single, train_and_score
 from crossfade.model import FusionModel
-from crossfade.module import compute_metrics
 from crossfade.results.figures import draw_run
 from crossfade.results.rows import mains
 from crossfade.runs import RunFolder
 from crossfade.targets.base import Target
+from crossfade.training.module import compute_metrics
 
 Names = tuple[str, ...]
 

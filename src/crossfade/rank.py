@@ -1,4 +1,4 @@
-"""One process of a distributed training: `python -m crossfade.training.rank RUN_FOLDER`, started by torchrun."""
+"""One process of a distributed training: `python -m crossfade.rank RUN_FOLDER`, started by torchrun."""
 
 from __future__ import annotations
 
