@@ -27,9 +27,9 @@ from crossfade.evaluation.reopen import device_of, reopen_model
 from crossfade.evaluation.scored import score, write_predictions
 from crossfade.evaluation.summary import main_resamples, prediction_cost, resamples_table, summarise
 from crossfade.results.reporting import finish_cross_validation, finish_run
+from crossfade.results.tracked import tracked
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import waiting_for
-from crossfade.tracking.ended import tracked
 from crossfade.training.fit import train
 
 log = logging.getLogger("crossfade")

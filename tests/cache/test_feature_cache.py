@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+from test_features import FROZEN, model_of
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import flow
@@ -23,7 +24,6 @@ from crossfade.evaluation.scored import predictions
 from crossfade.runs import RunFolder
 from crossfade.training.checkpoint import read_checkpoint
 from fake_source import Fake, data
-from test_features import FROZEN, model_of
 
 FREEZE = ("encoder.image.frozen=true", "encoder.text.frozen=true", "trainer.epochs=1")
 

@@ -9,9 +9,9 @@ import pytest
 import flow
 from crossfade import experiment
 from crossfade.config import RunConfig
+from crossfade.results import tracked
 from crossfade.runs import RunFolder
 from crossfade.tracking import SafeLogger
-from crossfade.tracking import ended as tracked
 from crossfade.tracking.results import Results
 
 
