@@ -159,14 +159,16 @@ REFUSED = [refused_by_python, refused_by_numpy, refused_by_torch, refused_by_the
 @pytest.mark.parametrize("ask", REFUSED)
 def test_what_asks_for_too_much_is_named_with_the_remedy(ask: Callable[[], None], tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    with (
-        pytest.raises(Failure, match=r"out of memory .*\. Take smaller batches .* resume=") as failed,
-        folder.running(),
-    ):
-        try:
-            ask()
-        finally:
-            raise KeyError("what comes of it elsewhere")
+
+    def run() -> None:
+        with folder.running():
+            try:
+                ask()
+            finally:
+                raise KeyError("what comes of it elsewhere")
+
+    with pytest.raises(Failure, match=r"out of memory .*\. Take smaller batches .* resume=") as failed:
+        run()
     status = folder.status()
     assert (status.state, failed.value.code) == ("failed", 1)
     assert status.error.startswith("out of memory (")
@@ -192,8 +194,7 @@ def group() -> Iterator[Path]:
     if own == MACHINE:
         pytest.skip("this process is in no control group that counts kills for memory")
     place = own.parent / f"crossfade-{os.getpid()}"
-    limits = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
-    values = {name: 3 * GB // 2 for name in limits}
+    values = dict.fromkeys(["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"], 3 * GB // 2)
     if own.name == "memory.events":
         values = {"memory.max": 3 * GB // 2, "memory.swap.max": 0}
     try:
@@ -214,15 +215,15 @@ def group() -> Iterator[Path]:
 
 
 def sweep(folder: Path, width: int, prepare: Callable[[], object]) -> str:
-    """A sweep of a small job and one of this width, in worker processes; what it shows. `prepare` runs in its process."""
+    """What a sweep of a small job and one of this width shows, in processes that `prepare` has set up."""
     line = [
         *(sys.executable, "-c", "from crossfade.cli import main; main()", "train", "-m", f"width=8,{width}"),
         *("task=synthetic", "data.source.samples=60", "singles=false", "patterns=false", "trainer.epochs=1"),
         *("trainer.progress=false", "hydra.sweep.dir=x", "hydra/launcher=local", "hydra.launcher.workers=1"),
     ]
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, preexec_fn=prepare)  # noqa: PLW1509
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, preexec_fn=prepare)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert [entry.state for entry in Ledger.open(folder / "x").entries()][0] == "finished", done.stdout + done.stderr
+    assert Ledger.open(folder / "x").entries()[0].state == "finished", done.stdout + done.stderr
     return done.stdout
 
 
