@@ -110,7 +110,7 @@ def settle(config: RunConfig, folder: RunFolder) -> None:
         for name, moment in (("best", found.best), ("last", found.last)):
             checkpoint = at_moment(known, config, folder, found.names, moment, found.lengths)
             AtomicCheckpointIO().save_checkpoint(checkpoint, folder.checkpoints / f"{name}.ckpt")
-    path.unlink()
+    path.unlink(missing_ok=True)  # of several ranks each comes here
 
 
 def settle_unless_held(config: RunConfig, folder: RunFolder) -> None:
