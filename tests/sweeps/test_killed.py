@@ -218,8 +218,14 @@ def sweep(folder: Path, width: int, prepare: Callable[[], object]) -> str:
     """What a sweep of a small job and one of this width shows, in processes that `prepare` has set up."""
     line = [
         *(sys.executable, "-c", "from crossfade.cli import main; main()", "train", "-m", f"width=8,{width}"),
-        *("task=synthetic", "data.source.samples=60", "singles=false", "patterns=false", "trainer.epochs=1"),
-        *("trainer.progress=false", "hydra.sweep.dir=x", "hydra/launcher=local", "hydra.launcher.workers=1"),
+        *("task=synthetic", "core=transformer", "data.source.samples=60", "singles=false", "patterns=false"),
+        *(
+            "trainer.epochs=1",
+            "trainer.progress=false",
+            "hydra.sweep.dir=x",
+            "hydra/launcher=local",
+            "hydra.launcher.workers=1",
+        ),
     ]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, preexec_fn=prepare)
     assert done.returncode == 1, done.stdout + done.stderr
