@@ -42,6 +42,7 @@ SETTINGS = [
     "encoder/table=linear",
     f"data.batch_size={BATCH}",
     "trainer.epochs=1000",
+    "trainer.progress=false",
 ]
 
 

@@ -91,8 +91,9 @@ def read(path: Path) -> Found | None:
         head, numbers = _head(raw[at : at + PAGE]), raw[at + PAGE : at + PAGE + bytes_]
         if head is None or head.pop("sum") != _checksum(head, [numbers]):
             continue
-        rows = [torch.from_numpy(row.copy()) for row in np.frombuffer(numbers, number).reshape(3, -1)]
-        known[head["epoch"]] = Moment(head["epoch"], head["steps"], *rows, Watch(**head["watch"])), head["best"]
+        values, mean, square = torch.from_numpy(np.frombuffer(numbers, number).reshape(3, -1).copy()).unbind()
+        moment = Moment(head["epoch"], head["steps"], values, mean, square, Watch(**head["watch"]))
+        known[moment.epoch] = moment, head["best"]
     for epoch in sorted(known, reverse=True):
         last, best = known[epoch]
         if best in known:
