@@ -168,7 +168,7 @@ def test_a_kill_loses_the_running_epoch_and_no_other(kill, ended, whole, tmp_pat
             values = pd.read_csv(whole / "2" / "metrics.csv")["val/label/balanced_accuracy"][: last + 1]
             assert stacks.checkpoint(folder.path, "best")["epoch"] == values.argmax()
             weights = stacks.checkpoint(folder.path, "best")["state_dict"]
-            assert all(torch.equal(value.double(), weights[f"model.{k}"].double()) for k, value in best.items())
+            assert all(torch.equal(value, weights[f"model.{k}"].to(value.dtype)) for k, value in best.items())
             assert stacks.checkpoint(folder.path)["epoch"] == last
         begun.clear()
         stacks.alone(config, folder.path)

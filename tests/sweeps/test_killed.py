@@ -219,13 +219,8 @@ def sweep(folder: Path, width: int, prepare: Callable[[], object]) -> str:
     line = [
         *(sys.executable, "-c", "from crossfade.cli import main; main()", "train", "-m", f"width=8,{width}"),
         *("task=synthetic", "core=transformer", "data.source.samples=60", "singles=false", "patterns=false"),
-        *(
-            "trainer.epochs=1",
-            "trainer.progress=false",
-            "hydra.sweep.dir=x",
-            "hydra/launcher=local",
-            "hydra.launcher.workers=1",
-        ),
+        *("trainer.epochs=1", "trainer.progress=false", "hydra.sweep.dir=x"),
+        *("hydra/launcher=local", "hydra.launcher.workers=1"),
     ]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, preexec_fn=prepare)
     assert done.returncode == 1, done.stdout + done.stderr
