@@ -187,6 +187,25 @@ def test_it_catches(strategy, check):
     assert "Error" not in found.detail or check == "save and load"  # the fault itself, and not a check that broke
 
 
+class OverItsBatch(nn.Module):
+    """What most image encoders do while they train."""
+
+    def __init__(self, project):
+        super().__init__()
+        self.project, self.norm = project, nn.BatchNorm1d(project.out_features)
+
+    def forward(self, x):
+        return self.norm(self.project(x).transpose(1, 2)).transpose(1, 2)
+
+
+def test_batch_statistics_of_an_encoder_are_no_fault_of_the_fusion():
+    subject = of_option("sum")
+    encoder = subject.model.encoders["a"]
+    encoder.project = OverItsBatch(encoder.project)
+    subject.model.eval()
+    assert [f.verdict for f in audit(subject, ["train = eval", "samples are independent"])] == ["pass", "pass"]
+
+
 def test_what_breaks_the_contract_is_asked_nothing_else():
     first, *others = audit(of_class("it", APlainTensor, {}))
     assert first.detail.startswith("returns Tensor, not Fused")
@@ -213,6 +232,7 @@ def test_the_command(capsys, tmp_path, monkeypatch):
     assert run("audit", ["mine.Scaled", "by=2.0"]) == 0
     assert run("audit", [f"{tmp_path}/mine.py", "by=2.0"]) == 0
     assert run("audit", ["lmf", "rank=2"]) == 0
+    assert run("audit", ["weighted", "alpha={a: 0.2, b: 0.3, c: 0.5}"]) == 0
     assert run("audit", ["test_audit.InAList"]) == 1
     assert "a list of 3 tensors" in capsys.readouterr().out
     for arguments, said in (
@@ -221,6 +241,9 @@ def test_the_command(capsys, tmp_path, monkeypatch):
         (["mine.Nothing"], "cannot be imported"),
         (["torch.nn.functional.relu"], "is no class of a torch.nn.Module"),
         (["lmf", "rnk=2"], 'fusion=lmf has no such field. Did you mean "rank"'),
+        (["lmf", "rank=0"], "rank=0: must be at least 1. The default is rank=4."),
+        (["experts", "experts=1.5"], "must be a whole number"),
+        (["weighted", "alpha=2"], "outside the simplex"),
         (["rank=2"], "arguments go with one strategy"),
         (["lmf", "rank=[", "run="], "not readable as YAML"),
         (["sum", "max"], "audit one"),

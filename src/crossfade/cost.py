@@ -6,6 +6,7 @@ import statistics
 import time
 
 import torch
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from crossfade.batch import Batch
@@ -26,8 +27,10 @@ def first(batch: Batch, count: int) -> Batch:
 @torch.no_grad()
 def flops(model: FusionModel, batch: Batch) -> int:
     """Floating-point operations of one forward pass: matrix products, convolutions and attention."""
+    # the counter hooks modules for their gradients, and fails on a parameter's view that goes into one (perceiver)
+    fixed = {name: parameter.detach() for name, parameter in model.named_parameters()}
     with FlopCounterMode(display=False) as counter:
-        model(batch.inputs, batch.presence)
+        functional_call(model, fixed, (batch.inputs, batch.presence))
     return int(counter.get_total_flops())
 
 
