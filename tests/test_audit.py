@@ -131,6 +131,47 @@ class BehindPyTorchsBack(Fusion):
         return one_branch(self.mix(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
 
 
+class InAClosure(Fusion):
+    """A map that a function has taken along, the same in every copy, so that saving does not give it away."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        weight = torch.eye(width)
+        self.map = lambda x: x @ weight
+
+    def forward(self, tokens, mask):
+        return one_branch(self.map(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
+class Held:
+    """An object of another class."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+
+class InAnObject(InAClosure):
+    """The map in an object that is no module."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        self.held = Held(torch.eye(width))
+        self.map = lambda x: x @ self.held.weight
+
+
+class Named(Fusion):
+    """A second name, a list and a function of what is registered: nothing is hidden."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.layers = [self.first, self.second]
+        self.both = lambda x: self.second(self.first(x))
+
+    def forward(self, tokens, mask):
+        return one_branch(self.both(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
 class APlainTensor(Fusion):
     """It returns tokens alone."""
 
@@ -176,6 +217,8 @@ class HidesNaN(Fusion):
         (FirstPresent, "gradients"),
         (InNestedLists, "no hidden tensors"),
         (BehindPyTorchsBack, "no hidden tensors"),
+        (InAClosure, "no hidden tensors"),
+        (InAnObject, "no hidden tensors"),
         (APlainTensor, "contract"),
         (OtherLength, "contract"),
         (NoFusion, "contract"),
@@ -204,6 +247,11 @@ def test_batch_statistics_of_an_encoder_are_no_fault_of_the_fusion():
     encoder.project = OverItsBatch(encoder.project)
     subject.model.eval()
     assert [f.verdict for f in audit(subject, ["train = eval", "samples are independent"])] == ["pass", "pass"]
+
+
+def test_a_second_name_of_what_is_registered_hides_nothing():
+    (found,) = audit(of_class("it", Named, {}), ["no hidden tensors"])
+    assert found.verdict == "pass"
 
 
 def test_what_breaks_the_contract_is_asked_nothing_else():
