@@ -117,7 +117,9 @@ def _auroc(a: pd.DataFrame, b: pd.DataFrame, target: str, draws: int) -> Compare
         if min(np.bincount(label, minlength=2)) < 2:
             return None
         return delong(label == 1, of_a[:, 1], of_b[:, 1])
-    return resampled_difference(*(area_replicates(label, p, groups, draws) for p in (of_a, of_b)))
+    return resampled_difference(
+        area_replicates(label, of_a, groups, draws), area_replicates(label, of_b, groups, draws)
+    )
 
 
 def mean_difference(
