@@ -17,6 +17,7 @@ from crossfade import experiment
 from crossfade.analysis.results_table import short
 from crossfade.batch import Batch
 from crossfade.cli import run as command
+from crossfade.report.budget import LARGEST
 from crossfade.report.build import write_report
 from crossfade.report.calibration import calibration_sections
 from crossfade.report.cost import kept_for_backward, trained_size
@@ -78,7 +79,7 @@ def test_the_page_holds_all_that_the_run_found_and_loads_nothing(run):
     path = write_report(run, run.path / "report.html")
     html = path.read_text(encoding="utf-8")
     page = Page(html)
-    assert len(html) < 2**20
+    assert len(html.encode()) < LARGEST
     assert page.outside == []
     assert len(page.ids) == len(set(page.ids))
     assert html.count("<svg") >= 8
@@ -126,6 +127,7 @@ def test_of_a_run_that_is_not_finished_it_shows_what_there_is(tmp_path, run):
     page = Page(write_report(RunFolder(other), other / "report.html").read_text(encoding="utf-8"))
     assert "not finished (status: not started)" in page.text
     assert "Go on with it: resume=" in page.text
+    assert "epochs finished 2" in page.text
     assert "The whole config" in page.text
 
 
@@ -147,13 +149,14 @@ def test_a_cross_validation_has_a_page_too(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "value", "found"),
     [
-        ("image", np.random.default_rng(0).normal(size=(2, 40, 60)), "data:image/png;base64"),
-        ("image", np.full((1, 8, 8), np.nan), "data:image/png;base64"),
+        ("image", np.random.default_rng(0).normal(size=(2, 40, 60)), "channel 1 of 2"),
+        ("image", np.full((1, 8, 8), np.nan), "<img "),
         ("text", "a < b & c " + "x" * 400, "a &lt; b &amp; c"),
         ("table", {"age": 61.0, "sex": "f", "crp": None, "<": float("nan")}, "age 61 · sex f"),
         ("audio", np.sin(np.arange(5000)), "<polyline"),
         ("series", np.full((12, 2), np.nan), "<polyline"),
         ("points", np.zeros((7, 4)), "7 points"),
+        ("points", np.zeros((0, 4)), "no points"),
         ("note", None, "absent"),
     ],
 )
@@ -176,8 +179,8 @@ def test_ids_of_two_figures_do_not_meet(tmp_path):
         '<?xml version="1.0"?><svg><metadata>x</metadata><defs><path id="p1"/></defs><use xlink:href="#p1"/>'
         '<g clip-path="url(#p1)"/></svg>'
     )
-    html = inline(tmp_path / "a.svg", "a")
-    assert html == ('<svg><defs><path id="a-p1"/></defs><use xlink:href="#a-p1"/><g clip-path="url(#a-p1)"/></svg>')
+    html = inline(tmp_path / "a.svg")
+    assert html == ('<svg><defs><path id="a-0"/></defs><use href="#a-0"/><g clip-path="url(#a-0)"/></svg>')
 
 
 def test_what_is_kept_for_the_backward_pass_is_counted_once():
@@ -199,9 +202,9 @@ def test_what_is_kept_for_the_backward_pass_is_counted_once():
 
 
 def test_calibration_stands_there_before_and_after_its_temperature(run):
-    (section,) = calibration_sections(run, ["outcome", "size"])
+    (section,) = calibration_sections(run, ["outcome", "size"], {})
     table = run.table("certainty_outcome")
-    assert section.title == "Calibration: outcome"
+    assert (section.title, section.of) == ("Calibration", "outcome")
     assert [row[0] for row in section.rows] == ["all modalities", "without labs", "without note", "without scan"]
     full, without = table.iloc[0], table[(table["note"] == 0) & (table["labs"] + table["scan"] == 2)].iloc[0]
     for row, values in ((section.rows[0], full), (section.rows[2], without)):
@@ -209,7 +212,7 @@ def test_calibration_stands_there_before_and_after_its_temperature(run):
         assert row[6] == short(values["brier"])
         assert row[8].startswith(short(values["coverage"]))
     page = Page(write_report(run, run.path / "report.html").read_text(encoding="utf-8")).text
-    assert "Calibration: outcome" in page
+    assert "Calibration Whether a probability" in page
     assert "the truth in 90% of the samples" in page
 
 
@@ -220,12 +223,12 @@ def test_a_figure_loses_what_nobody_sees(tmp_path):
         " <g id=\"axes_1\"><text style=\"font: 9px; font-family: 'DejaVu Sans', 'Arial', sans-serif\">x</text></g>"
         ' <text>0.123 of\n 7.1234567</text>\n <image xlink:href="data:image/png;base64,\niVBO/Rw0KG+"/>\n</svg>\n'
     )
-    html = inline(tmp_path / "a.svg", "a")
+    html = inline(tmp_path / "a.svg")
     assert '<path d="M 1.23 0 L 20 3.5 "/>' in html
     assert "comment" not in html
     assert "<g><text style=\"font: 9px; font-family: 'DejaVu Sans', sans-serif\">x</text></g>" in html
     assert "base64, iVBO/Rw0KG+" in html  # blanks in base64 are skipped
-    assert ">0.123 of 7.12</text>" in html
+    assert ">0.123 of 7.1234567</text>" in html  # a digit less there is another number
     assert "\n" not in html
 
 
@@ -246,7 +249,7 @@ def test_a_full_page_has_what_nobody_asked_for_before(run, tmp_path, capsys):
     assert list(folder.glob("robustness_*.csv"))
     shown = capsys.readouterr()
     text = Page((tmp_path / "page.html").read_text()).text
-    assert "corrupted inputs" in text
+    assert "Corrupted inputs" in text
     assert ("Where it looks" in text) != ("Not explained" in shown.err)
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.csv")}
     assert command("report", [f"run={folder}", "full=true", f"output={tmp_path / 'again.html'}"]) == 0

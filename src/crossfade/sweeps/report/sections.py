@@ -10,6 +10,7 @@ from markupsafe import Markup
 from crossfade.analysis.critical_difference import draw_critical_difference
 from crossfade.analysis.results_table import spoken_metric
 from crossfade.report.section import Section
+from crossfade.report.table import folded, html
 from crossfade.report.vector import inline
 from crossfade.sweeps.jobs import Job
 from crossfade.sweeps.report import tables
@@ -47,17 +48,17 @@ def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
         yield Section(
             "Not finished",
             "A run folder's run.log has the stack trace.",
-            pieces=[tables.html(["job", "state", "reason"], rows)],
+            pieces=[html(["job", "state", "reason"], rows)],
         )
     lines = "\n".join(tables.command_of(job) for job in jobs)
-    commands = tables.folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
+    commands = folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
     yield Section("Jobs", pieces=[commands])
 
 
 def _drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
     path = place / f"{name}.svg"
     draw(path)
-    return caption, inline(path, name)
+    return caption, inline(path)
 
 
 def _landscape(sweep: Sweep, place: Path) -> Section:
@@ -193,5 +194,5 @@ def _all(sweep: Sweep, page: Path) -> Section:
         [tables.named(setting), *row[1:], tables.links(setting, sweep.path, page)]
         for row, setting in zip(rows, ordered, strict=True)
     ]
-    table = tables.html([*headings, "pages (grey: folders)"], linked)
-    return Section("All settings", pieces=[tables.folded(f"{len(rows)} settings, the best above", table)])
+    table = html([*headings, "pages (grey: folders)"], linked)
+    return Section("All settings", pieces=[folded(f"{len(rows)} settings, the best above", table)])

@@ -107,20 +107,6 @@ def count(value: float) -> str:
     return f"{value / size:.3g} {sign}"
 
 
-def html(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markup:
-    """A table in the page's style."""
-    head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in headings)
-    body = Markup("\n").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row))
-        for row in rows
-    )
-    return Markup('<div class="scroll"><table><tr>{}</tr>\n{}</table></div>').format(head, body)
-
-
-def folded(summary: str, inside: Markup) -> Markup:
-    return Markup("<details><summary>{}</summary>{}</details>").format(summary, inside)
-
-
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The same as a Markdown table."""
     rules = ["---", *["---:"] * (len(headings) - 1)]
