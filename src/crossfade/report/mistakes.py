@@ -69,7 +69,7 @@ def _by_labels(own: pd.DataFrame, classes: Sequence[str]) -> Mistakes:
     p = known[[f"p({c})" for c in classes]].to_numpy(float)
     wrong = np.where((p >= HALF) != holds, np.abs(p - holds), 0.0)
     said = [
-        ", ".join(f"{'not ' * holds[i, j]}{c} ({short(p[i, j], 2)})" for j, c in enumerate(classes) if wrong[i, j])
+        ", ".join(f"{'not ' * int(holds[i, j])}{c} ({short(p[i, j], 2)})" for j, c in enumerate(classes) if wrong[i, j])
         for i in range(len(known))
     ]
     truth = known["truth"].astype(str).str.replace("|", ", ").replace("", "none")

@@ -32,8 +32,8 @@ def robustness_sections(folder: RunFolder, model: FusionModel, names: Sequence[s
                 words.rows,
                 fold=True,
                 of=of_several(name, names),
-                read="One modality is corrupted, the others stay clean, from severity 1 (mild) to 5; where a curve is worse "
-                "than the dashed line, the corrupted modality does more harm than its absence.",
+                read="One modality is corrupted, the others stay clean, from severity 1 (mild) to 5; where a curve is "
+                "worse than the dashed line, the corrupted modality does more harm than its absence.",
                 where=f"robustness_{name}.csv",
             )
         for name, table, metric, better in _measured(folder, model, names, "adversarial"):
