@@ -54,9 +54,14 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _complete(folder: Path) -> None:
-    """Do what the page has a place for and nobody asked for yet."""
+    """Do what the page has a place for and nobody asked for yet, of a run that has a model to do it with."""
     from crossfade.commands import explain, stress
+    from crossfade.runs import RunFolder
 
+    run = RunFolder(folder)
+    if not run.is_finished() or not run.preprocessing_file.exists():
+        print("full=true: left out, the run is not finished or has folds.", file=sys.stderr)
+        return
     if not any(folder.glob("robustness_*.csv")):
         stress.main([f"run={folder}"])
     if not (folder / "explain").exists():

@@ -30,7 +30,7 @@ class Block:
     html: Markup
 
 
-SORTS = {"table": "table", "figure": "figure", "piece": "example"}  # what is kept first, and what it is called
+SORTS = ("table", "figure", "piece")  # what is kept first
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def fitted(page: Sequence[Laid], room: int) -> list[Laid]:
     for place, one in enumerate(page):
         seen = dict.fromkeys(SORTS, 0)
         for i, block in enumerate(one.blocks):
-            order.append((list(SORTS).index(block.sort), seen[block.sort], place, i, weight(block.html) + ELEMENT))
+            order.append((SORTS.index(block.sort), seen[block.sort], place, i, weight(block.html) + ELEMENT))
             seen[block.sort] += 1
     kept = set()
     for _, _, place, i, bytes_ in sorted(order):
@@ -95,9 +95,8 @@ def _with(one: Laid, kept: Sequence[int]) -> Laid:
     if len(kept) == len(one.blocks):
         return one
     lost = [block.sort for i, block in enumerate(one.blocks) if i not in kept]
-    counts = [
-        f"{lost.count(sort)} {word}{'s' * (lost.count(sort) > 1)}" for sort, word in SORTS.items() if sort in lost
-    ]
+    words = {"table": "table", "figure": "figure", "piece": one.section.piece}
+    counts = [f"{n} {words[sort]}{'s' * (n > 1)}" for sort in SORTS if (n := lost.count(sort))]
     left = f"Left out, to keep this page below {LARGEST / 1e6:g} MB: {', '.join(counts)}{_place(one.section)}."
     return replace(one, blocks=[one.blocks[i] for i in kept], left=" ".join(filter(None, (one.left, left))))
 

@@ -23,6 +23,7 @@ class Section:
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = field(default_factory=list)
     pieces: Sequence[Markup] = ()
+    piece: str = "sample"  # what one of them is
     of: str = ""
     read: str = ""
     where: str = ""

@@ -44,4 +44,6 @@ def log_section(folder: RunFolder) -> Iterator[Section]:
     lines = folder.log_file.read_text(encoding="utf-8").splitlines() if folder.log_file.exists() else []
     if lines:
         shown = pre("\n".join(lines[-LINES:]))
-        yield Section("Log", pieces=[folded(f"The last {min(LINES, len(lines))} lines", shown)], where="run.log")
+        yield Section(
+            "Log", pieces=[folded(f"The last {min(LINES, len(lines))} lines", shown)], piece="part", where="run.log"
+        )

@@ -49,10 +49,12 @@ def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
             "Not finished",
             "A run folder's run.log has the stack trace.",
             pieces=[html(["job", "state", "reason"], rows)],
+            piece="table",
+            where="ledger.sqlite",
         )
     lines = "\n".join(tables.command_of(job) for job in jobs)
     commands = folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
-    yield Section("Jobs", pieces=[commands])
+    yield Section("Jobs", pieces=[commands], piece="list", where="ledger.sqlite")
 
 
 def _drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
@@ -94,7 +96,7 @@ def _landscape(sweep: Sweep, place: Path) -> Section:
             f"{landscape.off_line} settings weigh the other modalities unevenly: their α is no single number, and they "
             "are in the tables only."
         )
-    return Section("The α-landscape", " ".join(notes), [figure], headings, rows)
+    return Section("The α-landscape", " ".join(notes), [figure], headings, rows, where="sweep.csv")
 
 
 def _ranking(sweep: Sweep, place: Path) -> Section:
@@ -134,7 +136,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     if ranking.left_out:
         notes.append(f"{ranking.left_out} more are in the table of all settings and not tested.")
     notes.append("FLOPs and latency: of one sample on the CPU.")
-    return Section("Ranking", " ".join(notes), figures, headings, shown)
+    return Section("Ranking", " ".join(notes), figures, headings, shown, where="sweep.csv")
 
 
 def _factors(sweep: Sweep, place: Path) -> Section:
@@ -168,7 +170,7 @@ def _factors(sweep: Sweep, place: Path) -> Section:
                 lambda path: draw_parallel(sweep.settings, sweep.spoken, sweep.better, path),
             )
         )
-    return Section("What matters", note.strip(), figures)
+    return Section("What matters", note.strip(), figures, where="sweep.csv")
 
 
 def _missing(sweep: Sweep, place: Path) -> Section | None:
@@ -185,7 +187,12 @@ def _missing(sweep: Sweep, place: Path) -> Section | None:
         "At its end each curve's mean over the rates",
         lambda path: draw_missing(curves, sweep.colours, metric, path),
     )
-    return Section("When modalities are missing", "Each modality absent by itself at the same rate. " + BAND, [figure])
+    return Section(
+        "When modalities are missing",
+        "Each modality absent by itself at the same rate. " + BAND,
+        [figure],
+        where="sweep.csv",
+    )
 
 
 def _all(sweep: Sweep, page: Path) -> Section:
@@ -195,4 +202,9 @@ def _all(sweep: Sweep, page: Path) -> Section:
         for row, setting in zip(rows, ordered, strict=True)
     ]
     table = html([*headings, "pages (grey: folders)"], linked)
-    return Section("All settings", pieces=[folded(f"{len(rows)} settings, the best above", table)])
+    return Section(
+        "All settings",
+        pieces=[folded(f"{len(rows)} settings, the best above", table)],
+        piece="table",
+        where="sweep.csv",
+    )
