@@ -26,9 +26,9 @@ COLUMNS = {
 NOTE = (
     "Tempered: after the logits were divided by the temperature. Temperature and conformal threshold are learned on "
     "the validation split, with the same modalities taken away. The sets are to hold the truth in "
-    f"{1 - ALPHA:.0%} of the samples; in brackets the 95 % interval of the share that they hold it in. "
-    "Set size: classes, the mean. AURC: the "
-    "mean error over all shares of the surest samples. Less is better but for the share of the sets."
+    f"{1 - ALPHA:.0%} of the samples; in brackets the 95 % interval of the share that they hold it in. Set size: "
+    "classes, the mean. AURC: the mean error over all shares of the surest samples. Less is better but for the share "
+    "of the sets."
 )
 
 

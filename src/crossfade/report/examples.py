@@ -38,7 +38,9 @@ def example_sections(
             raw = data.source.read(place[sample])
             inputs = {one: shown(t.spec, raw.get(one)) for one, t in sorted(data.transforms.items())}
             said = said_of(sample, str(row["truth"]), str(row["said"]), row.get("sure"))
-            pieces.append(card(said, inputs, {m: short_change(v, 2) for m, v in values.get(sample, {}).items()}))
+            pieces.append(
+                card(said, inputs, {m: short_change(v, 2) for m, v in values.get(sample, {}).items() if v == v})
+            )
         note = wrong.what
         if values:
             note += f" Beside a modality: what it added to the {shares[name]['of']} (Shapley value)."

@@ -16,7 +16,7 @@ from crossfade.targets.base import Target
 Captioned = tuple[str, Markup]
 CAPTIONS = {
     "training": "Loss of the training and the validation split, and the validation split's main metric, by epoch",
-    "comparison": "Bars: 95 % intervals over test groups; bold: the best single modality",
+    "comparison": "Whiskers: 95 % intervals; bold: the fused model and the best single modality",
     "confusion": "Test samples by true (row) and predicted class (column); colour: the share of the true class",
     "reliability": "Accuracy against confidence: on the diagonal a model is calibrated, below it is too sure",
     "certainty": "Left: the error among the surest. Right: conformal sets, a dot for each presence pattern",
