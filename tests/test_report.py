@@ -317,7 +317,7 @@ def test_what_is_most_wrong_comes_first_whatever_the_kind(columns, main, first, 
     ("metric", "unit", "printed"),
     [
         ("t/balanced_accuracy", "", "balanced accuracy"),
-        ("brier_ade", "m", "brier ADE [m]"),
+        ("brier_ade", "m", "Brier ADE [m]"),
         ("mae_kwh", "", "MAE [kWh]"),
         ("hd95_mm_lesion", "", "HD95 lesion [mm]"),
         ("accuracy_l2_1s", "m", "accuracy L2 1 s [m]"),

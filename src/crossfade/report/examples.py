@@ -59,8 +59,10 @@ def example_sections(
 
 
 def said_of(sample: str, truth: str, said: str, sure: float | None = None) -> Markup:
-    """A card's first line."""
-    true = Markup('<span class="true">true <b>{}</b></span>').format(truth) if truth else Markup("")
+    """A card's first line; without a truth in words `said` is how good the prediction is."""
+    if not truth:
+        return Markup("<code>{}</code><b>{}</b>").format(sample, said)
+    true = Markup('<span class="true">true <b>{}</b></span>').format(truth)
     with_ = Markup(" with {}").format(short(sure, 2)) if sure is not None else ""
     return Markup('<code>{}</code>{}<span class="said">said <b>{}</b>{}</span>').format(sample, true, said, with_)
 

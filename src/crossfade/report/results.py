@@ -62,7 +62,7 @@ def numbers(config: RunConfig, summary: Mapping[str, Any]) -> Iterator[tuple[str
         area = ((summary.get("absence") or {}).get(main) or {}).get("area")
         if area is not None:
             notes.append(f"{short(area)} as modalities go absent: the mean over rates 0 to .9")
-        yield f"{name}: {printed(config, main)} {ARROWS[better]}", "–" if value is None else short(value), notes
+        yield f"{name}: {printed(config, main)}\u00a0{ARROWS[better]}", "–" if value is None else short(value), notes
     if summary.get("bound"):
         yield "Bayes bound", short(summary["bound"]["value"]), ["the best that the data allow"]
     sizes = ", ".join(f"{count:,} {split}" for split, count in summary["samples"].items() if split != "test")
