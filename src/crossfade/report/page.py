@@ -38,5 +38,5 @@ def _chapters(sections: Sequence[Laid]) -> list[tuple[str, str, list[Laid]]]:
     found = []
     for title, of in groupby(sections, key=lambda one: one.section.title):
         anchor = re.sub(r"\W+", "-", title.lower()).strip("-")
-        found.append((f"{anchor}-{len(found)}", title, list(of)))
+        found.append((f"at-{anchor}-{len(found)}", title, list(of)))  # no figure's id begins so
     return found
