@@ -12,6 +12,7 @@ from crossfade.report.packed import data_url, within
 from crossfade.specs import ModalitySpec
 
 SIDE, WORDS, CELLS, POINTS = 96, 300, 24, 160  # pixels, letters, cells, places of a curve
+CHANNELS = 4  # of a series
 DENSE = 3  # points in a cell from which on it is as dark as can be
 
 
@@ -27,7 +28,7 @@ def shown(spec: ModalitySpec, value: Any) -> Markup:
     if spec.kind == "table":
         return _cells(value)
     if spec.kind in ("audio", "series"):
-        return _curves(np.asarray(value, np.float64))
+        return _curves(np.asarray(value, np.float64)) + _lasting(np.asarray(value), spec)
     return _cloud(np.asarray(value, np.float64), spec)
 
 
@@ -79,9 +80,23 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(escape(value))
 
 
+def _lasting(values: np.ndarray, spec: ModalitySpec) -> Markup:
+    """How many channels a series has, each drawn to the same height, and how long it or a sound is."""
+    told = []
+    if spec.kind == "series":
+        channels = values.reshape(len(values), -1).shape[1]
+        few = f"{channels} channel{'s' * (channels > 1)}"
+        drawn = few if channels <= CHANNELS else f"the first {CHANNELS} of {few}"
+        told.append(drawn)
+    if spec.rate:
+        seconds = len(values) / spec.rate
+        told.append(f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 3600:.3g} h")
+    return Markup('<span class="faint">{}</span>').format(", ".join(told))
+
+
 def _curves(values: np.ndarray) -> Markup:
     """Every column scaled to the same height; of many steps the mean of each stretch."""
-    columns = values.reshape(len(values), -1)[:, :4]
+    columns = values.reshape(len(values), -1)[:, :CHANNELS]
     step = max(1, len(columns) // POINTS)
     usable = len(columns) // step * step
     means = np.nan_to_num(columns[:usable].reshape(-1, step, columns.shape[1]).mean(1))
