@@ -39,7 +39,7 @@ def example_sections(
             inputs = {one: shown(t.spec, raw.get(one)) for one, t in sorted(data.transforms.items())}
             said = said_of(sample, str(row["truth"]), str(row["said"]), row.get("sure"))
             pieces.append(
-                card(said, inputs, {m: short_change(v, 2) for m, v in values.get(sample, {}).items() if v == v})
+                card(said, inputs, {str(m): short_change(v, 2) for m, v in values.get(sample, {}).items() if v == v})
             )
         note = wrong.what
         if values:

@@ -29,7 +29,7 @@ def mistakes(table: pd.DataFrame, target: str, main: str, better: str) -> Mistak
     """
     own = table.rename(columns={c: str(c).removeprefix(f"{target}.") for c in table if str(c).startswith(f"{target}.")})
     own = own.loc[:, ["id", *(c for c in own if f"{target}.{c}" in table)]]
-    scores = [c for c in own if c == main or str(c).startswith(f"{main}(")]
+    scores = [str(c) for c in own if c == main or str(c).startswith(f"{main}(")]
     if scores:
         return _by_metric(own, scores, main, better)
     fields = [str(c)[6:-1] for c in own if str(c).startswith("truth[") and f"predicted{str(c)[5:]}" in own]

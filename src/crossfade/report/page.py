@@ -35,7 +35,7 @@ def page_of(contents: Mapping[str, Any]) -> str:
 
 def _chapters(sections: Sequence[Laid]) -> list[tuple[str, str, list[Laid]]]:
     """Anchor, title and sections of each heading."""
-    found = []
+    found: list[tuple[str, str, list[Laid]]] = []
     for title, of in groupby(sections, key=lambda one: one.section.title):
         anchor = re.sub(r"\W+", "-", title.lower()).strip("-")
         found.append((f"at-{anchor}-{len(found)}", title, list(of)))  # no figure's id begins so

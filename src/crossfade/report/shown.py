@@ -40,7 +40,7 @@ def _cloud(points: np.ndarray, spec: ModalitySpec) -> Markup:
     low, high = places.min(0), places.max(0) + 1e-6
     if spec.extent is not None:
         low, high = np.array(spec.extent[::2]), np.array(spec.extent[1::2])
-    counts, *_ = np.histogram2d(*-places.T, bins=SIDE // 3, range=np.stack([-high, -low], 1))
+    counts, *_ = np.histogram2d(-places[:, 0], -places[:, 1], bins=SIDE // 3, range=np.stack([-high, -low], 1))
     shade = 255 - np.minimum(counts, DENSE) / DENSE * 210
     image = Image.fromarray(shade.astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     return embedded(image, exact=True) + Markup('<span class="faint">{:,} points from above</span>').format(len(points))
