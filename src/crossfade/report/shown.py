@@ -13,6 +13,7 @@ from crossfade.specs import ModalitySpec
 
 SIDE, WORDS, CELLS, POINTS = 96, 300, 24, 160  # pixels, letters, cells, places of a curve
 CHANNELS = 4  # of a series
+UNITS = (("h", 3600), ("min", 60), ("s", 1))  # of how long it is: the largest that gives 2 or more
 DENSE = 3  # points in a cell from which on it is as dark as can be
 
 
@@ -90,7 +91,8 @@ def _lasting(values: np.ndarray, spec: ModalitySpec) -> Markup:
         told.append(drawn)
     if spec.rate:
         seconds = len(values) / spec.rate
-        told.append(f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 3600:.3g} h")
+        unit, size = next((u, n) for u, n in UNITS if seconds >= 2 * n or n == 1)
+        told.append(f"{seconds / size:.3g} {unit}")
     return Markup('<span class="faint">{}</span>').format(", ".join(told))
 
 
