@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 UPPER = {word: word.upper() for word in ["ade", "ap", "auroc", "fde", "iou", "l2", "mae", "psnr", "rmse", "ssim"]}
-WORDS = {**UPPER, "brier": "Brier", "f1": "F1", "r2": "R²", "hd95": "HD95", "1s": "1 s", "2s": "2 s", "3s": "3 s"}
+WORDS = {
+    **UPPER,
+    "brier": "Brier",
+    "dice": "Dice",
+    "f1": "F1",
+    "r2": "R²",
+    "hd95": "HD95",
+    "1s": "1 s",
+    "2s": "2 s",
+    "3s": "3 s",
+}
 UNITS = {"kwh": "kWh", "kh": "K·h", "mm": "mm", "s": "s", "m": "m"}  # that stand at the end of a name
 
 

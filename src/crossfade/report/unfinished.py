@@ -18,7 +18,7 @@ def state_of(folder: RunFolder) -> str:
     if not folder.status_file.exists():
         return f"This run is not finished (status: not started). Go on with it: resume={folder.path}"
     status = folder.status()
-    why = f" It ended with: {status.error}" if status.error else ""
+    why = f" It ended with: {status.error.rstrip('.')}." if status.error else ""
     when = f" at {status.ended}" if status.ended else ""
     go_on = (
         f"It still runs on {status.host}, since {status.started}; write this page again later."
