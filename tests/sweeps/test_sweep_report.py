@@ -19,7 +19,7 @@ from crossfade.sweeps.load import load_sweep, table_of
 from crossfade.sweeps.report import report_of, sections
 from crossfade.sweeps.report.build import Sweep, write_sweep_report
 from crossfade.sweeps.report.factors import grid_of
-from crossfade.sweeps.report.landscape_figure import spread
+from crossfade.sweeps.report.landscape_figure import draw_landscape, spread
 from crossfade.sweeps.report.ranking import sentences
 from crossfade.sweeps.report.tables import count
 from sweep_folder import MAIN, base, job, summary, sweep
@@ -185,6 +185,21 @@ def test_the_landscape_has_the_optimum_the_flat_range_and_what_was_learned(folde
     assert panel.bound == 0.9
     e = curve.settings[0].estimate
     assert e.mean == pytest.approx(np.mean([score("weighted", 0.0, seed) for seed in range(6)]))
+
+
+def test_the_best_alpha_is_a_line_where_it_is_known(tmp_path, folder):
+    raw = base()
+    for number, a in enumerate((0.2, 0.6)):
+        point = {"a": a, "b": 1 - a}
+        best = {m: {"value": v, "low": v - 0.01, "high": v + 0.01} for m, v in {"a": 0.638, "b": 0.362}.items()}
+        config = {**raw, "fusion": {**raw["fusion"], "alpha": point}}
+        job(tmp_path / f"{number:02d}_x", config, [f"alpha={a}"], summary(0.8, alpha=point, best_alpha=best))
+    landscape = looked_at(tmp_path).landscape
+    assert landscape.panels[0].best_alpha == 0.638
+    draw_landscape(landscape, {"weighted": "#1f6feb"}, "accuracy", ["a", "b"], tmp_path / "landscape.svg")
+    drawn = (tmp_path / "landscape.svg").read_text(encoding="utf-8")
+    assert "best α, closed form: .638" in drawn
+    assert np.isnan(looked_at(folder).landscape.panels[0].best_alpha)
 
 
 def test_alpha_that_is_no_single_number_is_not_on_the_line(tmp_path):
