@@ -12,6 +12,8 @@ from scipy.stats import binom, chi2
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from crossfade import experiment
+from crossfade.analysis.results_table import short
 from crossfade.build import build_model
 from crossfade.config import compose
 from crossfade.data.known.channel import accuracy_of_alpha, alpha_sd, optimal_alpha
@@ -176,6 +178,16 @@ def test_a_sweep_over_alpha_peaks_at_the_closed_form_within_its_interval():
     assert low - 0.0125 <= best_alpha(model, data)["a"]["value"] <= high + 0.0125  # half a step of the grid
     assert high - low < 0.2
     assert np.mean(losses[0]) > np.mean(losses, 1).min()
+
+
+def test_a_run_ends_at_the_most_likely_alpha_and_shows_the_closed_form(tmp_path, capsys):
+    settings = ["experiment=known_alpha", "alpha=learned", "data.source.samples=6000", "trainer.epochs=20"]
+    quiet = ["singles=false", "patterns=false", "figures=false"]
+    summary = experiment.run(compose(*settings, *quiet), tmp_path / "run")
+    best, learned = summary["best_alpha"]["a"], summary["alpha"]["a"]
+    _, z, truth = embedded(0)[0]["train"]
+    assert abs(learned - most_likely_alpha(z, truth.numpy())[0]) < (best["high"] - best["low"]) / 4  # one sd
+    assert f"best α:  a {short(best['value'])} [{short(best['low'])}, {short(best['high'])}]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

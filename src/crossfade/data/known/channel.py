@@ -72,7 +72,7 @@ def alpha_sd(sigmas: Sequence[float], samples: int, scales: Sequence[float] | No
     information = samples * float(weights @ (p * (1 - p)) / weights.sum())
     errors = (np.eye(len(mu)) - np.outer(mu, mu) / length**2) / information
     beta = 2 * mu / sigma * unit
-    slope = (np.eye(len(mu)) - optimal_alpha(sigma, unit)[:, None]) / beta.sum() * (unit / sigma)
+    slope = (np.eye(len(mu)) - (beta / beta.sum())[:, None]) / beta.sum() * (unit / sigma)
     return np.sqrt(np.diag(slope @ errors @ slope.T))
 
 
