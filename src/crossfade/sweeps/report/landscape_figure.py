@@ -56,7 +56,9 @@ def draw_landscape(
         upper.set_ylabel(metric if place % columns == 0 else "")
         rest = f"{modalities[1]} has 1 − α" if len(modalities) == 2 else "the others share the rest"
         lower.set_xlabel(f"α, the weight of {modalities[0]} ({rest})")
-    figure.legend(handles=_legend(panels), loc="outside upper left", ncols=5, fontsize=7.5, handlelength=1.6)
+    handles = _legend(panels)
+    beside_each_other = 5 if columns > 1 or len(handles) < 5 else 3  # five are wider than one panel
+    figure.legend(handles=handles, loc="outside upper left", ncols=beside_each_other, fontsize=7.5, handlelength=1.6)
     save(figure, path)
 
 
