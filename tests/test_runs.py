@@ -22,6 +22,7 @@ import pytest
 
 from crossfade.errors import Failure, UserError
 from crossfade.runs import RunFolder, Status, create, files, new_folder, usable, write_json, write_text
+from crossfade.runs.find import is_run
 from crossfade.runs.log import logging_to
 from crossfade.runs.process import process_start
 from crossfade.runs.signals import Terminated, interruption
@@ -121,6 +122,33 @@ def test_start_is_recorded(run: RunFolder) -> None:
     assert environment["started"].endswith("+00:00")
     assert environment["cpu"]["usable"] >= 1
     assert len(environment["git"]["commit"]) == 40
+
+
+def test_a_start_that_is_cut_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was written before the kill or the full disk: no config.yaml tells that all of it is there."""
+    run = RunFolder(tmp_path)
+    written: list[Path] = []
+    kept = 0
+
+    def cut_off(path: Path, content: bytes) -> None:
+        if len(written) == kept:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        real(path, content)
+
+    real = files.write_bytes
+    monkeypatch.setattr(files, "write_bytes", cut_off)
+    monkeypatch.setattr("crossfade.runs.folder.git_diff", lambda: "a diff")
+    for kept in range(4):
+        written.clear()
+        with pytest.raises(OSError, match="No space"):
+            run.write_start({"alpha": 0.3}, ["alpha=0.3"])
+        assert not run.config_file.exists()
+        assert not is_run(run.path)
+    kept = 4
+    written.clear()
+    run.write_start({"alpha": 0.3}, ["alpha=0.3"])
+    assert is_run(run.path)
 
 
 def test_git_state_and_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

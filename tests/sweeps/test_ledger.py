@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,35 @@ def test_a_job_that_runs_is_left_alone(ledger: Ledger) -> None:
     with RunFolder(folder).running():
         ledger.reconcile()
         assert states(ledger) == ["running", "waiting"]
+
+
+@pytest.mark.parametrize("statement", ["create table jobs", "pragma user_version", "insert into sweep", "replace"])
+def test_a_ledger_is_made_whole_or_not_at_all(tmp_path: Path, statement: str) -> None:
+    """A process is killed at each step of making it; the next one makes it, and the sweep begins."""
+    code = f"""
+import os, signal, sqlite3, sys
+from pathlib import Path
+from crossfade.sweeps.ledger import Ledger
+
+def watch(event, given):
+    if event == "sqlite3.connect/handle":
+        given[0].set_trace_callback(lambda text: text.strip().startswith({statement!r}) and kill())
+    if event == "os.rename" and {statement!r} == "replace":
+        kill()
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+Ledger.create(Path({str(tmp_path)!r}), {{"command": ["seed=0"]}})
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(UserError, match="is no sweep"):
+        Ledger.open(tmp_path)
+    made = Ledger.create(tmp_path, {"command": ["seed=0"]})
+    made.add([job("a")])
+    assert states(Ledger.open(tmp_path)) == ["waiting"]
 
 
 def test_a_ledger_of_another_version_is_refused(ledger: Ledger) -> None:

@@ -112,6 +112,17 @@ def test_a_sweep_grows_in_its_folder(jobs: list) -> None:
     assert outcome("-m", "seed=0,1", "hydra.sweep.dir=mine") == 0
     assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0
     assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "02_seed=2"]
+    assert [command[1:] for command in Ledger.open(Path("mine")).commands()] == [["++seed=0,1"], ["++seed=0,1,2"]]
+    assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0  # nothing new
+    assert len(Ledger.open(Path("mine")).commands()) == 2
+
+
+def test_a_grown_sweep_is_resumed_with_all_of_its_jobs(jobs: list) -> None:
+    assert outcome("-m", "seed=1,2", "hydra.sweep.dir=mine") == 0
+    assert outcome("-m", "seed=0,5", "name=broken", "fail_fast=true", "hydra.sweep.dir=mine") == 1
+    assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == [*["finished"] * 2, "failed", "waiting"]
+    assert command("sweep", ["resume", "mine", "fail_fast=false"]) == 1
+    assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == [*["finished"] * 2, "failed", "finished"]
 
 
 def test_an_older_ledger_beside_does_not_keep_a_sweep_from_beginning(jobs: list) -> None:
