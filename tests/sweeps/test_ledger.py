@@ -99,6 +99,17 @@ def test_a_job_is_what_its_folder_says(ledger: Ledger, before: str, left: Any, a
     assert (ledger.entries()[0].value is not None) == (after == "finished")
 
 
+def test_what_is_right_is_not_written_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit takes milliseconds of the disk's, and a sweep of 5,000 finished jobs is resumed too."""
+    for entry in ledger.entries():
+        (ledger.folder / entry.name).mkdir()
+        finish(ledger.folder / entry.name)
+    ledger.reconcile()
+    assert states(ledger) == ["finished", "finished"]
+    monkeypatch.setattr(ledger, "_update", lambda *given: pytest.fail("written again"))
+    ledger.reconcile()
+
+
 def test_a_job_that_runs_is_left_alone(ledger: Ledger) -> None:
     folder = ledger.folder / ledger.entries()[0].name
     folder.mkdir()

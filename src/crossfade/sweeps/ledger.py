@@ -163,7 +163,7 @@ class Ledger:
             state, error = found
             # the sweep saw it end, and may know more of it than the folder: that its worker was killed for memory
             known = {state, entry.state} <= {"failed", "interrupted"}
-            if known or (state == entry.state and state != "finished"):
+            if known or (state == entry.state and (state != "finished" or entry.metric is not None)):
                 continue
             metric, value = _result(self.folder / entry.name) if state == "finished" else (None, None)
             self._update("state = ?, error = ?, metric = ?, value = ?", entry.identity, state, error, metric, value)
