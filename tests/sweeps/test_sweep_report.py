@@ -219,6 +219,12 @@ def test_what_matters_is_worked_out_on_the_full_grid(tmp_path):
     assert "No full grid" in Page(write_sweep_report(tmp_path / "s").read_text(encoding="utf-8")).text
 
 
+def test_whole_numbers_stay_whole_where_a_job_lacks_the_setting(tmp_path):
+    sweep(tmp_path / "s", ["concat"], [None], 2, score, {"width": [32, 64]})
+    job(tmp_path / "s" / "90_fusion=sum", base("fusion=sum"), ["fusion=sum"], None)
+    assert [s.label for s in looked_at(tmp_path / "s").settings] == ["concat width=32", "concat width=64"]
+
+
 def test_curves_over_absence_are_means_over_the_repeats(folder):
     sweep = looked_at(folder)
     (found,) = [c for c in sections.missing_of(folder, sweep.ranking.settings, "label") if c.setting.strategy == "sum"]

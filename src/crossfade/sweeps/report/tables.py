@@ -66,7 +66,7 @@ def landscape_table(landscape: Landscape) -> tuple[list[str], Cells]:
     """A row per curve: where it is best, how sure, how flat, and what was learned."""
     rows = [_curve(panel.title, curve) for panel in landscape.panels for curve in panel.curves]
     titled = any(panel.title for panel in landscape.panels)
-    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "width", "learned α", "there"]
+    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "flat over", "learned α", "there"]
     return ["", *headings] if titled else headings, rows if titled else [row[1:] for row in rows]
 
 
