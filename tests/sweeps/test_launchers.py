@@ -200,6 +200,23 @@ def test_ranks_end_with_their_run(
 
 
 @pytest.mark.slow
+def test_a_full_disk_keeps_no_worker_from_telling_its_end() -> None:
+    """Its log lies on that disk too: with an exit code of Python's own it would be a failed job, and not taken up."""
+    code = """
+import os, sys
+from crossfade.errors import Failure
+from crossfade.sweeps.launchers.worker import _last_words
+full = os.open("/dev/full", os.O_WRONLY)
+os.dup2(full, 1)
+os.dup2(full, 2)
+print("of the training")
+_last_words(Failure("no room"))
+sys.exit(74)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 74
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_launchers_of_hydra(launcher: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     plugin = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}[launcher]
