@@ -211,6 +211,8 @@ def test_a_label_makes_no_new_job(jobs: list, capsys: pytest.CaptureFixture[str]
     assert outcome("-m", "name=one,two") == 0
     assert "2 jobs, 1 distinct: name plays no part" in capsys.readouterr().out
     assert len(jobs) == 1
+    assert outcome("-m", "name=one", "trainer.progress=false") == 0  # nor does what is shown
+    assert "1 finished, nothing to run" in capsys.readouterr().out
 
 
 def test_a_sweep_goes_where_the_user_says(jobs: list) -> None:
