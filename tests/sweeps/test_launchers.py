@@ -209,6 +209,7 @@ from crossfade.sweeps.launchers.worker import _last_words
 full = os.open("/dev/full", os.O_WRONLY)
 os.dup2(full, 1)
 os.dup2(full, 2)
+sys.stdout = open(1, "w", closefd=False)  # what is printed waits, also under PYTHONUNBUFFERED
 print("of the training")
 _last_words(Failure("no room"))
 sys.exit(74)

@@ -142,8 +142,8 @@ def _ending(due: Due, code: int | None, killed: _Killed) -> Ending:
         return Ending("finished")
     run = RunFolder(due.folder)
     said = run.status().error if run.status_file.exists() else None
-    if code == DISK:
-        return Ending("interrupted", said or "the disk is full", stops=True)
+    if code == DISK:  # then its status could hardly be written either
+        return Ending("interrupted", "No space left on device", stops=True)
     if code == INTERRUPTED:
         return Ending("interrupted", said or "SIGTERM")
     if code == PRUNED:
