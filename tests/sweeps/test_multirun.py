@@ -64,6 +64,28 @@ def test_all_jobs_are_checked_before_the_first_starts(jobs: list, capsys: pytest
     assert not Path("logs").exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("seed=range(3,3)", "seed=range(3,3): no values, so the sweep would have no jobs."),
+        ("seed=glob(x*)", "seed=glob(x*): a pattern chooses options of a group, and seed is none."),
+        ("fusion=glob(zz*)", "fusion=glob(zz*): no fusion is called like that"),
+        ("seed=choice()", "seed=choice(): cannot be read"),
+    ],
+)
+def test_an_empty_sweep_is_a_mistake(
+    setting: str, message: str, jobs: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome("-m", setting, "width=32") == 2
+    assert message in capsys.readouterr().err
+    assert not jobs
+
+
+def test_a_pattern_chooses_the_options_that_match(jobs: list) -> None:
+    assert outcome("-m", "fusion=glob(mu*)") == 0
+    assert [config.fusion["_target_"].rpartition(".")[2] for config, _, _ in jobs] == ["Multiplicative", "MUTAN"]
+
+
 def test_wrong_options_and_keys_of_a_sweep_are_said_together(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome("-m", "fusion=sum,maxx", "sede=1") == 2
     shown = capsys.readouterr().err
