@@ -50,6 +50,28 @@ def test_alpha_that_no_job_uses_is_a_mistake(jobs: list, capsys: pytest.CaptureF
     assert not jobs
 
 
+def test_a_field_of_some_strategies_plays_no_part_in_the_others(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=sum,lmf", "fusion.rank=2,3", "seed=0,1") == 0
+    assert "8 jobs, 6 distinct: fusion.rank plays no part in sum" in capsys.readouterr().out
+    assert [folder.name for _, folder, _ in jobs] == [
+        *("00_fusion=sum,seed=0", "01_fusion=sum,seed=1"),
+        *(f"0{2 + i}_fusion=lmf,fusion.rank={2 + i // 2},seed={i % 2}" for i in range(4)),
+    ]
+    assert jobs[0][2] == ["fusion=sum", "seed=0"]  # a command that trains it alone
+    assert [config.fusion.get("rank") for config, _, _ in jobs] == [None, None, 2, 2, 3, 3]
+    assert outcome("-m", "fusion=sum,lmf", "fusion.rank=4") == 0
+    assert [config.fusion.get("rank") for config, _, _ in jobs[6:]] == [None, 4]
+    assert jobs[6][2] == ["fusion=sum"]
+
+
+def test_a_field_of_no_strategy_is_a_mistake(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=sum,max", "fusion.rank=2,3") == 2
+    assert "fusion.rank: unknown key." in capsys.readouterr().err
+    assert outcome("-m", "fusion=sum,lmf", "fusion.rnak=2,3") == 2
+    assert "fusion.rnak: unknown key." in capsys.readouterr().err
+    assert not jobs
+
+
 def test_a_fixed_alpha_goes_to_the_jobs_that_use_it(jobs: list) -> None:
     assert outcome("-m", "fusion=sum,weighted", "alpha=0.5") == 0
     assert [config.alpha for config, _, _ in jobs] == [None, 0.5]
@@ -144,7 +166,9 @@ def test_a_grown_sweep_is_resumed_with_all_of_its_jobs(jobs: list) -> None:
     assert outcome("-m", "seed=1,2", "hydra.sweep.dir=mine") == 0
     assert outcome("-m", "seed=0,5", "name=broken", "fail_fast=true", "hydra.sweep.dir=mine") == 1
     assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == [*["finished"] * 2, "failed", "waiting"]
-    assert command("sweep", ["resume", "mine", "fail_fast=false"]) == 1
+    with pytest.raises(SystemExit) as end:
+        command("sweep", ["resume", "mine", "fail_fast=false"])
+    assert end.value.code == 1
     assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == [*["finished"] * 2, "failed", "finished"]
 
 

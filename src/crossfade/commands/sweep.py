@@ -73,10 +73,11 @@ def _resume(ledger: object, settings: Sequence[str]) -> None:
     for command in ledger.commands():
         kept = [t for t in command if t.lstrip("+").partition("=")[0] not in (*keys, "hydra.sweep.dir")]
         sys.argv = [sys.argv[0]]
+        again = [*kept, *given, f"hydra.sweep.dir={quoted(_seen_from_here(folder))}"]
         try:
-            through_hydra(train, ["-m", *kept, *given, f"hydra.sweep.dir={quoted(_seen_from_here(folder))}"])
+            through_hydra(train, ["-m", *again])
         except SystemExit as end:
-            if end.code != 1:  # Ctrl-C, or a mistake; a job that failed keeps no other from its turn
+            if end.code != 1 or "++fail_fast=true" in again:  # Ctrl-C, or a mistake
                 raise
             worst = 1
     if worst:
