@@ -128,6 +128,14 @@ def test_a_failing_job_does_not_stop_the_others(jobs: list, capsys: pytest.Captu
     ]
 
 
+def test_a_failure_is_said_with_all_of_its_settings(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    many = ["optim.lr=0.001,0.002", "data.batch_size=32,64", "optim.weight_decay=0.01,0.1", "core.dropout=0.1,0.2"]
+    assert outcome("-m", "name=broken", *many, "seed=0,1") == 1
+    shown = capsys.readouterr().out
+    settings = "optim.lr=0.001,data.batch_size=32,optim.weight_decay=0.01,core.dropout=0.1,seed=0"
+    assert f"({settings}): ValueError: boom (see logs/sweeps/" in shown
+
+
 def test_fail_fast_starts_no_further_job(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome("-m", "name=broken", "seed=0,1", "fail_fast=true") == 1
     shown = capsys.readouterr().out
