@@ -122,7 +122,7 @@ class Board:
             ProgressBar(total=self.total, completed=self.done + self.failed, width=28),
             Text(f"{self.done} of {self.total} done{failed}, {len(self.running)} running"),
             Text(_spoken(time.monotonic() - self._started), style="dim"),
-            Text(f"< {_spoken(left)}" if left is not None else "", style="dim"),
+            Text(f"~{_spoken(left)} left" if left is not None else "", style="dim"),
         )
         rows = Table.grid(padding=(0, 2))
         for name, job in list(self.running.items())[:SHOWN]:
