@@ -233,7 +233,7 @@ def test_a_combination_that_failed_costs_its_level_and_not_the_whole_grid(tmp_pa
 
 def test_drawn_points_are_no_grid(tmp_path):
     path = tmp_path / "s"
-    rng = np.random.default_rng(0)
+    rng, raw = np.random.default_rng(0), base("fusion=sum")
     for i, (lr, decay, dropout) in enumerate(rng.random((60, 3))):
         told = [
             f"optim.lr={lr}",
@@ -241,7 +241,7 @@ def test_drawn_points_are_no_grid(tmp_path):
             f"core.dropout={dropout}",
             f"core.heads={2 ** (i % 3)}",
         ]
-        job(path / f"{i:02d}_x", base("fusion=sum"), ["fusion=sum", *told], summary(0.8))
+        job(path / f"{i:02d}_x", raw, ["fusion=sum", *told], summary(0.8))
     started = time.process_time()
     grid, note = grid_of(looked_at(path).settings)
     assert time.process_time() - started < 5
