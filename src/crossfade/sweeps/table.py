@@ -78,9 +78,8 @@ def show_table(outcomes: Sequence[Outcome], folder: Path) -> None:
     good = [outcome for outcome in ranked(outcomes) if outcome.error is None]
     for outcome in [*good[:LONGEST], *(outcome for outcome in outcomes if outcome.error is not None)]:
         if outcome.error is not None:
-            first = (
-                shorten(outcome.error.splitlines()[0], REASON, placeholder=" …") if outcome.error else "unknown error"
-            )
+            lines = outcome.error.splitlines() or ["unknown error"]
+            first = shorten(lines[0], REASON, placeholder=" …")
             table.add_row(Text(outcome.folder.name), Text(outcome.state, style="red"), Text(first, overflow="fold"))
             continue
         name = f"{outcome.metric} " if len(metrics) > 1 else ""
