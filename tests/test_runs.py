@@ -322,8 +322,9 @@ def test_a_second_process_is_refused_and_a_killed_one_reads_as_interrupted(run: 
         while run.status().state == "running" and time.monotonic() < deadline:
             time.sleep(0.01)
         assert run.status().state == "interrupted"  # though nobody has waited for the zombie yet
+    (run.path / ".metrics.csv.123.tmp").write_text("half")
     with run.running():  # and its lock is gone
-        pass
+        assert not list(run.path.glob("*.tmp"))
 
 
 def test_the_same_process_is_refused_too(run: RunFolder) -> None:

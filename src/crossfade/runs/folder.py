@@ -222,6 +222,8 @@ class RunFolder:
         """
         with locked(self.path), logging_to(self.log_file) as log, terminable():
             status = Status.of_this_process()
+            for leftover in self.path.glob(".*.tmp"):  # of a process that was killed as it wrote
+                leftover.unlink(missing_ok=True)
             status.save(self.status_file)
             try:
                 yield
