@@ -160,7 +160,7 @@ def _scored(
     for name, values in resamples.items():
         folder.write_table(f"resamples_{name}", resamples_table(str(model.targets[name].main), values))
     summary = summarise(config, model, data, scored, resamples, shared.cost)
-    summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 3)}
     if config.patterns and len(model.modalities) > 1:
         found = score_patterns(model, data, "test", device_of(config))
         write_absence(folder, found)
