@@ -122,20 +122,21 @@ def test_a_job_that_runs_is_left_alone(ledger: Ledger) -> None:
 def test_a_ledger_is_made_whole_or_not_at_all(tmp_path: Path, statement: str) -> None:
     """A process is killed at each step of making it; the next one makes it, and the sweep begins."""
     code = f"""
-import os, signal, sqlite3, sys
+import os, signal, sqlite3
 from pathlib import Path
 from crossfade.sweeps.ledger import Ledger
 
-def watch(event, given):
-    if event == "sqlite3.connect/handle":
-        given[0].set_trace_callback(lambda text: text.strip().startswith({statement!r}) and kill())
-    if event == "os.rename" and {statement!r} == "replace":
-        kill()
-
-def kill():
+def kill(*given):
     os.kill(os.getpid(), signal.SIGKILL)
 
-sys.addaudithook(watch)
+def connect(*given, **options):
+    connection = real(*given, **options)
+    connection.set_trace_callback(lambda text: text.strip().startswith({statement!r}) and kill())
+    return connection
+
+real, sqlite3.connect = sqlite3.connect, connect
+if {statement!r} == "replace":
+    os.replace = kill
 Ledger.create(Path({str(tmp_path)!r}), {{"command": ["seed=0"]}})
 """
     killed = subprocess.run([sys.executable, "-c", code], check=False)
@@ -145,6 +146,7 @@ Ledger.create(Path({str(tmp_path)!r}), {{"command": ["seed=0"]}})
     made = Ledger.create(tmp_path, {"command": ["seed=0"]})
     made.add([job("a")])
     assert states(Ledger.open(tmp_path)) == ["waiting"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
 def test_a_ledger_of_another_version_is_refused(ledger: Ledger) -> None:

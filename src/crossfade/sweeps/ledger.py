@@ -81,6 +81,8 @@ class Ledger:
         It is made beside its place and moved there whole: a kill or a full disk leaves none, or all of it.
         """
         ledger, beside = cls(folder), cls(folder)
+        for leftover in folder.glob(f".{FILE}.*"):  # of a process that was killed here
+            leftover.unlink()
         beside.path = folder / f".{FILE}.{os.getpid()}.tmp"
         try:
             with beside._connected() as connection:
