@@ -234,6 +234,42 @@ def test_what_matters_is_worked_out_on_the_full_grid(tmp_path):
     assert "No full grid" in Page(write_sweep_report(tmp_path / "s").read_text(encoding="utf-8")).text
 
 
+def test_a_combination_that_failed_costs_its_level_and_not_the_whole_grid(tmp_path):
+    def known(fusion, alpha, seed, width=64):
+        return 0.8 - 0.1 * (alpha - 0.6) ** 2 + 0.01 * (width == 64)
+
+    sweep(tmp_path / "s", ["weighted", "loglinear"], [0.2, 0.4, 0.6, 0.8], 2, known, {"width": [32, 64]})
+    for gone in (tmp_path / "s").glob("*fusion=weighted,alpha=0.4,width=32*"):
+        shutil.rmtree(gone)
+    grid, note = grid_of(looked_at(tmp_path / "s").settings)
+    assert grid.levels == {"fusion": ["weighted", "loglinear"], "α": [0.2, 0.6, 0.8], "width": [32, 64]}
+    assert "Without α=0.4, where combinations have not finished." in note
+
+
+def test_drawn_points_are_no_grid(tmp_path):
+    path = tmp_path / "s"
+    rng, raw = np.random.default_rng(0), base("fusion=sum")
+    for i, (lr, decay, dropout) in enumerate(rng.random((60, 3))):
+        told = [
+            f"optim.lr={lr}",
+            f"optim.weight_decay={decay}",
+            f"core.dropout={dropout}",
+            f"core.heads={2 ** (i % 3)}",
+        ]
+        job(path / f"{i:02d}_x", raw, ["fusion=sum", *told], summary(0.8))
+    started = time.process_time()
+    grid, note = grid_of(looked_at(path).settings)
+    assert time.process_time() - started < 5
+    assert grid is None
+    assert "60 of 648000 combinations" in note
+
+
+def test_whole_numbers_stay_whole_where_a_job_lacks_the_setting(tmp_path):
+    sweep(tmp_path / "s", ["concat"], [None], 2, score, {"width": [32, 64]})
+    job(tmp_path / "s" / "90_fusion=sum", base("fusion=sum"), ["fusion=sum"], None)
+    assert [s.label for s in looked_at(tmp_path / "s").settings] == ["concat width=32", "concat width=64"]
+
+
 def test_curves_over_absence_are_means_over_the_repeats(folder):
     sweep = looked_at(folder)
     (found,) = [c for c in sections.missing_of(folder, sweep.ranking.settings, "label") if c.setting.strategy == "sum"]
