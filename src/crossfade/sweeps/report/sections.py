@@ -117,7 +117,8 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
             _drawn(
                 place,
                 "critical",
-                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference",
+                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference. "
+                "Ranks of few repeats tell less apart than the paired tests of the letters",
                 lambda path: draw_critical_difference(scores, path, sweep.better, blocks=blocks),
             )
         )
