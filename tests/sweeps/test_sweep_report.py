@@ -344,7 +344,7 @@ def test_full_gives_each_finished_run_a_page(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("crossfade.report.build.write_report", page_of)
     path, raw = tmp_path / "s", base()
     for seed, values in enumerate([summary(0.8), summary(0.7), None]):
-        job(path / f"0{seed}_seed={seed}", raw, [f"seed={seed}"], values)
+        job(path / f"0{seed}_seed={seed}", {**raw, "seed": seed}, [f"seed={seed}"], values)
     (path / "00_seed=0" / "report.html").write_text("its own")
     assert command("report", [f"sweep={path}", "full=true"]) == 0
     assert capsys.readouterr().out.splitlines() == [str(path / "01_seed=1" / "report.html"), str(path / "report.html")]
