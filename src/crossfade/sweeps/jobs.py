@@ -79,10 +79,10 @@ def read_jobs(path: Path) -> list[Job]:
     return [_job(places[name], number, known.get(name)) for number, name in enumerate(order)]
 
 
-def sweep_settings(path: Path) -> list[str] | None:
-    """What the sweep was started with, as the ledger has it; None without a ledger."""
-    rows = _asked(path, "select value from sweep where key = 'command'")
-    return json.loads(rows[0][0]) if rows else None
+def sweep_settings(path: Path) -> list[list[str]]:
+    """What the sweep was started with, and what made it grow, as the ledger has it; nothing without a ledger."""
+    known = {key: json.loads(value) for key, value in _asked(path, "select key, value from sweep")}
+    return [known["command"], *known.get("grown", [])] if known else []
 
 
 def _from_ledger(path: Path) -> list[dict[str, Any]]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader
 
 from crossfade.analysis.results_table import short
 from crossfade.errors import UserError, did_you_mean
 from crossfade.report.facts import facts_of
+from crossfade.report.page import page_of
 from crossfade.runs import RunFolder, write_text
 from crossfade.sweeps.jobs import Job, direction, read_jobs, sweep_settings
 from crossfade.sweeps.load import table_of
@@ -33,10 +33,9 @@ def write_sweep_report(path: Path, output: Path | None = None, metric: str | Non
     page = output or path / "report.html"
     chosen = _metric(table, metric)
     sweep = None if chosen is None else Sweep(path, jobs, table, chosen, _better(table, jobs, chosen))
-    template = Environment(loader=PackageLoader("crossfade.report", "."), autoescape=True).get_template("page.html")
     with tempfile.TemporaryDirectory() as place:
         contents = _contents(path, jobs, sweep, Path(place), page)
-    write_text(page, template.render(**contents))
+    write_text(page, page_of(contents))
     write_text(page.with_name("sweep.csv"), table.to_csv(index=False))
     write_text(page.with_name("sweep.md"), _markdown(path, jobs, sweep, contents))
     return page
@@ -80,8 +79,6 @@ def _contents(path: Path, jobs: Sequence[Job], sweep: Sweep | None, place: Path,
         "warnings": [f"Of {len(jobs)} jobs {', '.join(unfinished)}: see the end of this page."] if unfinished else [],
         "numbers": [],
         "verdicts": [],
-        "targets": [],
-        "more": [],
         "sections": [],
         "command": tables.sweep_command(sweep_settings(path), environment, jobs),
         "facts": facts_of(environment),
