@@ -62,11 +62,11 @@ def _measures(setting: Setting) -> list[str]:
     ]
 
 
-def landscape_table(landscape: Landscape) -> tuple[list[str], Cells]:
-    """A row per curve: where it is best, how sure, how flat, and what was learned."""
+def landscape_table(landscape: Landscape, learned: str = "learned α", there: str = "there") -> tuple[list[str], Cells]:
+    """A row per curve: where it is best, how sure, how flat, and what was learned, under the headings given."""
     rows = [_curve(panel.title, curve) for panel in landscape.panels for curve in panel.curves]
     titled = any(panel.title for panel in landscape.panels)
-    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "width", "learned α", "there"]
+    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "width", learned, there]
     return ["", *headings] if titled else headings, rows if titled else [row[1:] for row in rows]
 
 
