@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 import crossfade
 from crossfade.config import RunConfig
 from crossfade.runs import RunFolder
 
 METRIC = "label/balanced_accuracy"
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Faked:
@@ -28,11 +30,14 @@ class Faked:
     def run(self, config: RunConfig, folder: Path, overrides: list[str]) -> None:
         self.calls.append((config, folder, list(overrides)))
         run = RunFolder(folder)
+        run.config_file.write_text(yaml.dump(config.dump(), Dumper=DUMPER, sort_keys=False), encoding="utf-8")
+        run.overrides_file.write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
         with run.running():
             best = self.validation(config)
             # the best epoch is not the last
             run.metrics_file.write_text(f"epoch,step,val/{METRIC}\n0,1,{best - 0.1}\n1,2,{best}\n2,3,{best - 0.2}\n")
             summary = {
+                "modalities": list(config.task.modalities),
                 "metrics": {METRIC: self.test(config)},
                 "main": METRIC,
                 "higher_is_better": True,

@@ -144,9 +144,8 @@ def _sections(found: Found, spoken: str, place: Path, best: tuple[list[str], lis
     if len(found.objectives) > 1 and found.front:
         caption = "Blue: none is better in everything, with the trials' numbers; grey: the others"
         drawn = sections.drawn(place, "front", caption, lambda path: draw_front(found, spoken, path))
-        yield Section(
-            "What it costs", "Latency is of one sample on one core's CPU, measured between the batches.", [drawn]
-        )
+        note = "Latency is of one sample on one core's CPU, measured between the batches."
+        yield Section("What it costs", note if "latency" in found.objectives else "", [drawn])
     if len(found.done) > 1:
         yield _space(found, spoken, place)
 
@@ -158,6 +157,8 @@ def _space(found: Found, spoken: str, place: Path) -> Section:
         notes.append(
             "Importance: what tells the better trials from all of them (PED-ANOVA, Watanabe et al. 2023); shares of 1."
         )
+        if idle := [key for key in found.space.keys if key not in found.importance]:
+            notes.append(f"Without {', '.join(idle)}, which plays no part in some of the trials.")
     else:
         notes.append("Importance needs 8 finished trials, two keys that all of them use, and Optuna.")
     figures.append(
@@ -176,16 +177,12 @@ def _space(found: Found, spoken: str, place: Path) -> Section:
             sections.drawn(
                 place,
                 "parallel",
-                "Every finished trial a line, the best the darkest",
-                lambda path: draw_parallel(points, f"validation {spoken}", _better(found), path, logs),
+                "Every finished trial a line, by its validation value the best the darkest",
+                lambda path: draw_parallel(points, spoken, found.judge.direction, path, logs),
             )
         )
     notes.append("A search looks where it is good: few trials in a corner do not say that it is bad there.")
     return Section("What matters", " ".join(notes), figures)
-
-
-def _better(found: Found) -> str:
-    return found.judge.direction
 
 
 def _described(trial: Trial) -> dict[str, Any]:

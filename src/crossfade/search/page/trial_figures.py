@@ -20,7 +20,7 @@ from crossfade.search.page.found import Found
 from crossfade.search.space import Dimension
 from crossfade.search.trials import Trial
 
-COLUMNS = 3
+COLUMNS = 4
 WIDE = 20.0  # highest : lowest from which a cost's axis is logarithmic
 NAMED = 12  # of the front
 UNITS = {"latency": "latency, ms", "parameters": "parameters", "flops": "FLOPs of one sample"}
@@ -69,9 +69,9 @@ def _legend(found: Found) -> list[Line2D]:
 def draw_slices(found: Found, metric: str, path: Path) -> None:
     """A panel per key of the space: the validation value against it; later trials are darker, the best is ringed."""
     dimensions = found.space.dimensions
-    columns = min(COLUMNS, len(dimensions))
-    rows = -(-len(dimensions) // columns)
-    figure = Figure(figsize=(1.3 + 2.5 * columns, 0.4 + 2.2 * rows))
+    rows = -(-len(dimensions) // COLUMNS)
+    columns = -(-len(dimensions) // rows)
+    figure = Figure(figsize=(1.3 + 2.25 * columns, 0.4 + 2.2 * rows))
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     newest = max(trial.number for trial in found.trials)
     norm, colours = Normalize(-0.3 * max(newest, 1), max(newest, 1)), colormaps["Blues"]
@@ -184,9 +184,11 @@ def _front(axes: Axes, own: Sequence[Trial], cost: str, found: Found, stair: boo
     if stair:
         axes.step(where, values, where="post", color=BLUE, lw=1.4)
     axes.plot(where, values, "o", ms=5.5, color=BLUE, zorder=4)
-    for trial in own[:NAMED]:
-        at = (trial.values[cost], trial.values["metric"])
-        axes.annotate(str(trial.number), at, xytext=(4, 4), textcoords="offset points", size=7.5, color=INK)
+    named: dict[tuple[float, float], list[str]] = {}
+    for trial in own:
+        named.setdefault((trial.values[cost], trial.values["metric"]), []).append(str(trial.number))
+    for at, numbers in list(named.items())[:NAMED]:
+        axes.annotate(", ".join(numbers), at, xytext=(4, 4), textcoords="offset points", size=7.5, color=INK)
 
 
 @rc_context(STYLE)
