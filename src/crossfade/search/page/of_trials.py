@@ -181,7 +181,8 @@ def _space(found: Found, spoken: str, place: Path) -> Section:
                 lambda path: draw_parallel(points, spoken, found.judge.direction, path, logs),
             )
         )
-    notes.append("A search looks where it is good: few trials in a corner do not say that it is bad there.")
+    if "sampler" in found.part:
+        notes.append("A search looks where it is good: few trials in a corner do not say that it is bad there.")
     return Section("What matters", " ".join(notes), figures)
 
 

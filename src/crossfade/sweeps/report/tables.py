@@ -178,7 +178,8 @@ def sweep_command(settings: Sequence[str] | None, environment: Mapping[str, Any]
     From the ledger's settings; without a ledger from a job's environment, where the jobs ran in the sweep's process.
     """
     if settings is not None:
-        return shlex.join(["python", "train.py", "-m", *(text.lstrip("+") for text in settings)])
+        typed = [text.lstrip("+") for text in settings if not text.startswith("hydra.mode=")]  # -m says that
+        return shlex.join(["python", "train.py", "-m", *typed])
     program, *arguments = environment.get("command") or [""]
     if "-m" not in arguments and "--multirun" not in arguments:  # the jobs were started one by one
         return "\n".join(command_of(job) for job in jobs)
