@@ -14,6 +14,8 @@ import yaml
 import crossfade
 from crossfade.config import RunConfig
 from crossfade.runs import RunFolder
+from crossfade.search import outer, trials
+from crossfade.sweeps.report import ended
 
 METRIC = "label/balanced_accuracy"
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -52,10 +54,19 @@ class Faked:
 @pytest.fixture
 def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faked:
     fake = Faked()
-    module = types.ModuleType("crossfade.experiment")
-    module.run = lambda *arguments: fake.run(*arguments)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "crossfade.experiment", module)
-    monkeypatch.setattr(crossfade, "experiment", module, raising=False)
+    experiment = types.ModuleType("crossfade.experiment")
+    experiment.run = lambda *arguments: fake.run(*arguments)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "crossfade.experiment", experiment)
+    monkeypatch.setattr(crossfade, "experiment", experiment, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py"])
+    for module in (outer, trials):
+        monkeypatch.setattr(module, "ended", lambda place: None)
     return fake
+
+
+@pytest.fixture
+def pages(faked: Faked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches end with their page, which takes a second to draw; in other tests they do not."""
+    for module in (outer, trials):
+        monkeypatch.setattr(module, "ended", ended)

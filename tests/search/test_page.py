@@ -25,6 +25,7 @@ from crossfade.sweeps.report.subject import Subject
 from page_text import Page
 from test_cli import outcome
 
+pytestmark = pytest.mark.usefixtures("pages")
 TASK = ("task=synthetic", "data.source.samples=200", "hydra.sweep.dir=mine")
 NESTED = ("search=cv_alpha", *TASK, "search.alphas=[0.2,0.4,0.6]", "search.inner=3")
 ALPHA, LR = "alpha=interval(0,1)", "optim.lr=tag(log,interval(1e-4,1e-2))"
@@ -272,9 +273,8 @@ def test_an_axis_of_many_numbers_is_a_scale() -> None:
 
 
 @pytest.mark.slow
-def test_five_hundred_trials_are_quick_and_small(faked, monkeypatch) -> None:
+def test_five_hundred_trials_are_quick_and_small(faked) -> None:
     faked.validation = bowl
-    monkeypatch.setattr("crossfade.search.trials.ended", lambda place: None)
     settings = (ALPHA, LR, "fusion=weighted,loglinear", "width=8,16,32")
     assert outcome("search=random", *TASK, *settings, "search.trials=500") == 0
     started = time.process_time()

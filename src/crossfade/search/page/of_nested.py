@@ -36,6 +36,8 @@ def contents(subject: Subject, part: Mapping[str, Any]) -> Contents:
         found["warnings"] += _lost(nested)
     if any(job.state in ("waiting", "running", "interrupted") for job in subject.jobs):
         found["warnings"].append(f"The search has not come to its end. To go on: crossfade sweep resume {subject.path}")
+    elif subject.states["failed"]:
+        found["warnings"].append(f"To run what failed again: crossfade sweep resume {subject.path} retry=true")
     found["sections"] = [*found["sections"], *sections.of_jobs(subject.jobs, subject.page)]
     return found
 
