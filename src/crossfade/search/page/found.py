@@ -73,7 +73,7 @@ class Found:
 def found_in(subject: Subject, part: Mapping[str, Any]) -> Found:
     """Read from search.json, which holds what the trials cost and those that never became a job, and the jobs."""
     file = subject.path / "search.json"
-    kept = read_json(file) if file.is_file() else {"search": part, "trials": []}
+    kept: dict[str, Any] = read_json(file) if file.is_file() else {"search": part, "trials": []}
     judge = Judge(*remembered(subject.path, "judge"))
     command = [parse(text) for text in remembered(subject.path, "command")]
     space = read_space([o for o in command if o.key_or_group.split(".")[0].split("/")[0] not in ("search", "hydra")])

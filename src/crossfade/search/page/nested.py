@@ -18,6 +18,7 @@ from crossfade.sweeps.report.subject import Subject
 from crossfade.sweeps.report.sweep import Sweep
 
 INNER = "data.inner_fold"
+Place = tuple[str, int, int | None]  # setting, seed, outer fold
 NESTED = (INNER, "data.inner_folds", "singles", "patterns")  # by what inner runs differ from outer ones
 
 
@@ -67,7 +68,7 @@ class Nested:
     @cached_property
     def splits(self) -> list[Split]:
         """In the order of the jobs, those of one setting together."""
-        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        groups: dict[Place, list[dict[str, Any]]] = {}
         for row in self.inner_rows:
             groups.setdefault(self._place(row), []).append(row)
         outer = {self._place(row): row for row in self.outer_rows}
@@ -75,19 +76,19 @@ class Nested:
         ordered = sorted(groups.items(), key=lambda group: names.index(group[0][0]))
         return [self._split(place, rows, outer.get(place)) for place, rows in ordered]
 
-    def _place(self, row: Mapping[str, Any]) -> tuple[str, int, int | None]:
+    def _place(self, row: Mapping[str, Any]) -> Place:
         return self.setting_of(row), int(row["seed"]), None if row["fold"] is None else int(row["fold"])
 
-    def _split(
-        self, place: tuple[Any, ...], rows: Sequence[Mapping[str, Any]], outer: Mapping[str, Any] | None
-    ) -> Split:
+    def _split(self, place: Place, rows: Sequence[Mapping[str, Any]], outer: Mapping[str, Any] | None) -> Split:
         by_main, seen = self._scores(rows, self.main), self._scores(rows, self.metric)
         choice = None
         if np.isfinite(by_main).all():
             higher = self.subject.table.attrs["better"] == "max"
             choice = choose(self.alphas, by_main.tolist(), higher, 1 / len(self.modalities), self.one_se)
         value = None if outer is None else outer.get(self.metric)
-        return Split(*place, self.alphas, seen, choice, math.nan if value is None else float(value), outer)
+        setting, seed, fold = place
+        scored = math.nan if value is None else float(value)
+        return Split(setting, seed, fold, self.alphas, seen, choice, scored, outer)
 
     def _scores(self, rows: Sequence[Mapping[str, Any]], metric: str) -> np.ndarray:
         found = np.full((len(self.alphas), self.inner), math.nan)

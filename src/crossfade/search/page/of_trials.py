@@ -73,8 +73,8 @@ def _rest(subject: Subject) -> Iterator[Section]:
 def _numbers(found: Found, spoken: str, wanted: int) -> Iterator[tuple[str, str, str]]:
     best = found.ranked[0]
     yield f"best validation {spoken}", short(best.values["metric"]), f"trial {best.number}; chosen by it, so optimistic"
-    if (tested := test_of(best)) is not None and tested[1] is not None:
-        metric, value, interval = tested
+    if (tested := test_of(best)) is not None and (value := tested[1]) is not None:
+        metric, _, interval = tested
         yield f"its test {spoken_metric(metric)}", short(value), tables.interval(*interval).strip() if interval else ""
     if found.front:
         yield "Pareto front", str(len(found.front)), "trials that none beats in everything"
@@ -89,8 +89,8 @@ def _verdicts(found: Found, spoken: str) -> Iterator[str]:
         f"Trial {best.number} has the best validation {spoken}, {value}. That is the best of {len(found.done)} and "
         "chosen by it, and so optimistic: do not report it."
     )
-    if (tested := test_of(best)) is not None and tested[1] is not None:
-        metric, score, interval = tested
+    if (tested := test_of(best)) is not None and (score := tested[1]) is not None:
+        metric, _, interval = tested
         reach = tables.interval(*interval) if interval else ""
         text += f" Its test {spoken_metric(metric)}, which took no part in the choice, is {short(score)}{reach}."
     yield text

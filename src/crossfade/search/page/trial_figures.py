@@ -97,7 +97,7 @@ def draw_slices(found: Found, metric: str, path: Path) -> None:
     figure.supylabel(f"validation {metric}", size=9)
     if newest > 1:
         bar = figure.colorbar(ScalarMappable(Normalize(0, newest), colours), ax=axes, pad=0.01, aspect=30)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label("trial")
         bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     save(figure, path)
