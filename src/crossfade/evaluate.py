@@ -28,6 +28,7 @@ from crossfade.module import compute_metrics
 from crossfade.runs import RunFolder
 from crossfade.seeding import seeded
 from crossfade.specs import TargetSpec
+from crossfade.stacked.journal import settle_unless_held
 from crossfade.targets.base import Target
 
 log = logging.getLogger("crossfade")
@@ -100,6 +101,7 @@ def reopen_model(
 
     `known`: frozen encoders that other runs have built already, see `build_model`.
     """
+    settle_unless_held(config, folder)
     model = build_model(config, folder.fitted(), given_weights=False, known=known)
     load_weights(model, folder.checkpoints / f"{checkpoint}.ckpt")
     return model.eval()

@@ -105,8 +105,11 @@ def ranks_command(config: RunConfig, folder: RunFolder, environment: Mapping[str
 
 def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:
     """Build the model and run Lightning's fit in this process."""
+    from crossfade.stacked.journal import settle  # which makes checkpoints as this module does
+
     quiet()
     clean(folder.checkpoints)
+    settle(config, folder)
     model = build_model(config, data.fitted)
     steps = optimizer_steps(config, data)
     balance = build_balance(config, model)

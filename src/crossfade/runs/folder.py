@@ -18,6 +18,7 @@ from crossfade.runs.files import disk_fault, npz, read_csv, read_json, write_byt
 from crossfade.runs.find import checked
 from crossfade.runs.lock import locked
 from crossfade.runs.log import log_failure, logging_to
+from crossfade.runs.memory import REMEDY, memory_fault
 from crossfade.runs.signals import interruption, terminable
 from crossfade.runs.status import Status
 
@@ -214,8 +215,8 @@ class RunFolder:
         """Hold the folder for this process, write run.log, and keep status.json true.
 
         Ends as finished; as interrupted after Ctrl-C or SIGTERM; as pruned after Pruned; as failed after any other
-        exception, whose stack trace goes to run.log. The exception goes on. Raises UserError where the folder is in
-        use.
+        exception, whose stack trace goes to run.log. The exception goes on; Failure stands for a full disk and for
+        what was out of memory. Raises UserError where the folder is in use.
         """
         with locked(self.path), logging_to(self.log_file) as log, terminable():
             status = Status.of_this_process()
@@ -231,6 +232,11 @@ class RunFolder:
                         f"{self.path}: {fault}. What was written before is whole. Make room, then go on from the last "
                         f"epoch: resume={self.path}"
                     ) from error
+                if cause is None and (fault := memory_fault(error)):
+                    log_failure(log, error)
+                    said = f"{fault}. {REMEDY}"
+                    status.ending("failed", said).save(self.status_file)
+                    raise Failure(f"{self.path}: {said}. Then go on from the last epoch: resume={self.path}") from error
                 if isinstance(error, Pruned):
                     status.ending("pruned", str(error)).save(self.status_file)
                 elif cause is None and not (isinstance(error, SystemExit) and not error.code):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from crossfade.balance.base import Balance
 from crossfade.checkpoint import AtomicCheckpointIO, frozen_names
 from crossfade.config import RunConfig
 from crossfade.model import FusionModel
-from crossfade.optim import make_optimizer, make_schedule
+from crossfade.optim import learning_rate_factor, make_optimizer, make_schedule
 from crossfade.runs import RunFolder
 from crossfade.runs.log import log_failure, logging_to
 from crossfade.runs.status import Status
@@ -53,51 +54,67 @@ def write_checkpoint(
     folder: RunFolder,
     model: FusionModel,
     balance: Balance,
-    state: dict[str, Tensor],
+    names: Sequence[str],
     moment: Moment,
     lengths: Lengths,
 ) -> None:
-    """Write checkpoints/<name>.ckpt as Lightning would have at this moment; `state` is the model's state_dict."""
-    module = {f"model.{key}": value for key, value in state.items()}
+    """Write checkpoints/<name>.ckpt as Lightning would have at this moment; `names`: see `at_moment`."""
+    module = {f"model.{key}": value for key, value in model.state_dict().items()}
     module |= {f"balance.{key}": value for key, value in balance.state_dict().items()}
-    optimizer, schedule = _optimizer(config, model, balance, state, moment, lengths)
-    AtomicCheckpointIO(frozen_names(model)).save_checkpoint(
-        {
-            "epoch": moment.epoch,
-            "global_step": moment.steps,
-            "pytorch-lightning_version": pl.__version__,
-            "state_dict": {key: value.cpu() for key, value in module.items()},
-            "loops": {"fit_loop": _progress(moment, lengths)},
-            "callbacks": _callbacks(config, folder, moment),
-            "optimizer_states": [optimizer],
-            "lr_schedulers": [schedule],
-        },
-        folder.checkpoints / f"{name}.ckpt",
-    )
-
-
-def _optimizer(
-    config: RunConfig, model: FusionModel, balance: Balance, state: dict[str, Tensor], moment: Moment, lengths: Lengths
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """States of the optimiser and the schedule: those of a run alone, with this moment's numbers."""
     optimizer = make_optimizer(model, config.optim, True, balance)
     schedule = make_schedule(optimizer, config.optim, lengths.steps)
-    schedule.last_epoch, schedule._step_count = moment.steps, moment.steps + 1
-    rates = [base * schedule.lr_lambdas[0](moment.steps) for base in schedule.base_lrs]
-    schedule._last_lr = rates
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
+    frame = {
+        "epoch": 0,
+        "global_step": 0,
+        "pytorch-lightning_version": pl.__version__,
+        "state_dict": {key: value.cpu() for key, value in module.items()},
+        "loops": {},
+        "callbacks": {},
+        "optimizer_states": [optimizer.state_dict()],
+        "lr_schedulers": [schedule.state_dict()],
+    }
+    found = at_moment(frame, config, folder, names, moment, lengths)
+    AtomicCheckpointIO(frozen_names(model)).save_checkpoint(found, folder.checkpoints / f"{name}.ckpt")
+
+
+def at_moment(
+    frame: Mapping[str, Any],
+    config: RunConfig,
+    folder: RunFolder,
+    names: Sequence[str],
+    moment: Moment,
+    lengths: Lengths,
+) -> dict[str, Any]:
+    """`frame`, a checkpoint of this run at any other moment, as it is at this one.
+
+    `names` are those of the trained numbers, in the order of the optimiser's groups.
+    """
+    (optimizer,), (schedule,) = frame["optimizer_states"], frame["lr_schedulers"]
+    factor = learning_rate_factor(moment.steps, lengths.steps, config.optim.warmup, config.optim.schedule)
+    rates = [base * factor for base in schedule["base_lrs"]]
+    weights, means = dict(frame["state_dict"]), {}
     start = 0
-    for group in optimizer.param_groups:  # the order in which `Stack` lays them side by side
-        for parameter in group["params"]:
-            part = slice(start, start + parameter.numel())
-            start = part.stop
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(moment.steps), dtype=torch.float32),
-                "exp_avg": moment.mean[part].view_as(parameter).cpu(),
-                "exp_avg_sq": moment.square[part].view_as(parameter).cpu(),
-            }
-    return optimizer.state_dict(), schedule.state_dict()
+    for i, name in enumerate(names):
+        shape = weights[f"model.{name}"].shape
+        part = slice(start, start + shape.numel())
+        start = part.stop
+        weights[f"model.{name}"] = moment.values[part].view(shape).cpu()
+        means[i] = {
+            "step": torch.tensor(float(moment.steps), dtype=torch.float32),
+            "exp_avg": moment.mean[part].view(shape).cpu(),
+            "exp_avg_sq": moment.square[part].view(shape).cpu(),
+        }
+    groups = [{**group, "lr": rate} for group, rate in zip(optimizer["param_groups"], rates, strict=True)]
+    return {
+        **frame,
+        "epoch": moment.epoch,
+        "global_step": moment.steps,
+        "state_dict": weights,
+        "loops": {"fit_loop": _progress(moment, lengths)},
+        "callbacks": _callbacks(config, folder, moment),
+        "optimizer_states": [{"state": means, "param_groups": groups}],
+        "lr_schedulers": [{**schedule, "last_epoch": moment.steps, "_step_count": moment.steps + 1, "_last_lr": rates}],
+    }
 
 
 @functools.cache
