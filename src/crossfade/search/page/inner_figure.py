@@ -29,7 +29,8 @@ def draw_inner(splits: Sequence[Split], colour: str, metric: str, modality: str,
     folds = len({split.fold for split in shown})
     columns = folds if 1 < folds <= COLUMNS and len(shown) > folds else min(COLUMNS, len(shown))  # a row per seed
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(1.1 + 2.15 * columns, 0.85 + 1.75 * rows))
+    height = 1.75 if columns > 2 else 2.4
+    figure = Figure(figsize=(max(6.2, 1.1 + 2.15 * columns), 0.85 + height * rows))  # the legend needs 6 inches
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     whole = [split.scores.mean(1) for split in splits if np.isfinite(split.scores).all()]
     common = np.mean(whole, axis=0) if len(whole) > 1 else None

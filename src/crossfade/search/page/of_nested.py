@@ -46,7 +46,8 @@ def _found(nested: Nested, grid: str) -> Contents:
     subject = nested.subject
     spoken = nested.metric.rpartition("/")[2].replace("_", " ")
     better = "more" if nested.better == "max" else "less"
-    subtitle = [subject.task, f"α by nested cross-validation: {grid} in {len(nested.splits)} outer splits"]
+    splits = f"{len(nested.splits)} outer split{'s' * (len(nested.splits) != 1)}"
+    subtitle = [subject.task, f"α by nested cross-validation: {grid} in {splits}"]
     table = _splits_table(nested, spoken)
     shown = [*_sections(nested, spoken, subject.place, subject.page, table)]
     return {
@@ -79,11 +80,8 @@ def _numbers(nested: Nested, spoken: str) -> Iterator[tuple[str, str, str]]:
         yield f"outer {spoken}{f', {name}' if several else ''}", short(e.mean), note
     chosen = [split.choice.alpha for split in nested.splits if split.choice is not None]
     if chosen:
-        yield (
-            "α chosen",
-            short(statistics.median(chosen), 2),
-            f"median; {short(min(chosen), 2)} to {short(max(chosen), 2)}",
-        )
+        spread = f"median; {short(min(chosen), 2)} to {short(max(chosen), 2)}" if len(chosen) > 1 else ""
+        yield "α chosen", short(statistics.median(chosen), 2), spread
     done = sum(not math.isnan(split.outer) for split in nested.splits)
     yield "outer splits", f"{done} of {len(nested.splits)}", "scored"
 
