@@ -9,6 +9,7 @@ import tiny
 from crossfade.embedding import Embedding
 from crossfade.features import compute_features
 from crossfade.model import FusionModel
+from crossfade.registry import default_choices
 from crossfade.targets import make_target
 from fake_source import SPECS, TARGETS, Fake, data
 
@@ -25,7 +26,7 @@ def model_of(module, tokens):
         fields = {**tiny.SMALL[kind], "frozen": name in FROZEN, "pool": "mean" if tokens == 1 else "none"}
         if kind == "image":
             fields["model"] = "test_resnet"
-        described = tiny.part(f"encoder/{kind}", tiny.options(f"encoder/{kind}")[0], **fields)
+        described = tiny.part(f"encoder/{kind}", default_choices()[f"encoder/{kind}"], **fields)
         encoders[name] = tiny.made(described, spec=SPECS[name], fitted=module.fitted["modalities"][name])
         encoders[name].freeze()
     embeddings = {name: Embedding(encoder.width, tiny.WIDTH, tokens) for name, encoder in encoders.items()}

@@ -26,6 +26,7 @@ from crossfade.module import FusionModule
 from crossfade.progress import EpochProgress
 from crossfade.pruning import pruning_of
 from crossfade.runs import RunFolder
+from crossfade.stopwatch import Stopwatch
 from crossfade.targets import target_class
 from crossfade.targets.base import some
 from crossfade.tracking import make_loggers
@@ -161,6 +162,7 @@ def make_trainer(config: RunConfig, folder: RunFolder, label: str, frozen: Colle
         keep(folder.checkpoints, "best", monitor=monitor, mode=mode),
         keep(folder.checkpoints, "last"),  # every epoch; `save_last=True` would write only what is also the best
         SaveOnInterrupt(folder.checkpoints / "interrupted.ckpt"),
+        Stopwatch(),
     ]
     if t.progress:
         callbacks.append(EpochProgress(label, monitor))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -162,20 +163,14 @@ def test_kills_lose_no_more_than_the_running_epoch(start: Callable[..., subproce
         assert RunFolder(folder).summary()["metrics"]
 
 
-def ranks(place: Path) -> list[list[str]]:
-    """The command lines of the distributed processes that run in this folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().decode().split("\0")
-            if (
-                "crossfade.rank" in words
-                and "torch.distributed.run" not in words
-                and process.joinpath("cwd").resolve() == place
-            ):
-                found.append(words)
-        except OSError:
-            continue  # it has just ended
+def ranks(folder: Path) -> dict[int, list[str]]:
+    """The processes of a distributed training in this folder, and their command lines."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = [os.fsdecode(word) for word in path.read_bytes().split(b"\0")]
+            if "crossfade.rank" in words and Path(words[-2]) == folder:
+                found[int(path.parent.name)] = words
     return found
 
 
@@ -190,15 +185,49 @@ def test_ddp_in_a_sweep_starts_no_second_sweep(
     sweep = start(*settings, f"hydra/launcher={launcher}", *own)
     seen: list[list[str]] = []
     while sweep.poll() is None:
-        seen = max(seen, ranks(tmp_path), key=len)
+        words = [one for one in ranks(Path("sweep/00_seed=0")).values() if "torch.distributed.run" not in one]
+        seen = max(seen, words, key=len)
         time.sleep(0.1)
     assert sweep.returncode == 0, (tmp_path / "screen0.txt").read_text()
     assert len(seen) == 2
-    assert all(Path(words[-2]).parent.name == "sweep" and not set(words) & {"train", "seed=0,1"} for words in seen)
+    assert not any({"train", "seed=0,1"} & set(words) for words in seen)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["sweep"]
     folders = sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/config.yaml"))
     assert folders == ["00_seed=0", "01_seed=1"]
     assert [entry.attempts for entry in Ledger.open(tmp_path / "sweep").entries()] == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_ranks_end_with_their_run(
+    number: signal.Signals, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Else they would write to the folder that the resumed run writes to."""
+    start("seed=0", "trainer.epochs=5000", "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
+    folder = tmp_path / "sweep" / "00"
+    until(lambda: len(epochs(folder)) > 2, "the ranks to train")
+    theirs = ranks(Path("sweep/00"))
+    assert len(theirs) >= 2
+    os.kill(pid(folder), number)
+    until(lambda: not any(alive(one) for one in theirs), "the ranks to end", 20)
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_no_worker_from_telling_its_end() -> None:
+    """Its log lies on that disk too: with an exit code of Python's own it would be a failed job, and not taken up."""
+    code = """
+import os, sys
+from crossfade.errors import Failure
+from crossfade.sweeps.launchers.worker import _last_words
+full = os.open("/dev/full", os.O_WRONLY)
+os.dup2(full, 1)
+os.dup2(full, 2)
+sys.stdout = open(1, "w", closefd=False)  # what is printed waits, also under PYTHONUNBUFFERED
+print("of the training")
+_last_words(Failure("no room"))
+sys.exit(74)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 74
 
 
 PLUGIN = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}

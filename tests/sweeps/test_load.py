@@ -13,7 +13,7 @@ import crossfade
 import flow
 from crossfade.errors import UserError
 from crossfade.runs.files import read_csv
-from crossfade.sweeps.jobs import remembered
+from crossfade.sweeps.jobs import sweep_settings
 from crossfade.sweeps.ledger import Ledger
 from crossfade.sweeps.load import value_of
 from crossfade.sweeps.planning import Job
@@ -109,7 +109,7 @@ def test_the_ledger_knows_of_jobs_without_a_folder_and_of_killed_ones(tmp_path):
     assert table["error"].isna().tolist() == [True, False, True]
     assert table["error"][1] == "killed for memory"
     assert list(table["seed"]) == [0, 1, 2]
-    assert remembered(tmp_path, "command") == ["hydra.sweep.dir=x", "++seed=0,1,2"]
+    assert sweep_settings(tmp_path) == [["hydra.sweep.dir=x", "++seed=0,1,2"]]
 
 
 def test_a_damaged_ledger_hides_no_run(tmp_path):

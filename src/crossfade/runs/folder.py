@@ -94,12 +94,15 @@ class RunFolder:
     def write_start(
         self, config: Mapping[str, Any], overrides: Sequence[str], command: list[str] | None = None
     ) -> None:
-        """Record what is known before training: config.yaml, overrides.txt, environment.json, git.diff."""
-        write_text(self.config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110))
+        """Record what is known before training: overrides.txt, environment.json, git.diff, and last config.yaml.
+
+        Where that is there, the others are: a run that was killed before is begun anew, and lacks nothing.
+        """
         write_text(self.overrides_file, "".join(f"{override}\n" for override in overrides))
         write_json(self.environment_file, environment(command))
         if diff := git_diff():
             write_text(self.diff_file, diff)
+        write_text(self.config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110))
 
     def config(self) -> dict[str, Any]:
         """The resolved config as plain data. Raises UserError where the file holds none."""
@@ -220,6 +223,8 @@ class RunFolder:
         """
         with locked(self.path), logging_to(self.log_file) as log, terminable():
             status = Status.of_this_process()
+            for leftover in self.path.glob(".*.tmp"):  # of a process that was killed as it wrote
+                leftover.unlink(missing_ok=True)
             status.save(self.status_file)
             try:
                 yield

@@ -79,6 +79,12 @@ def read_jobs(path: Path) -> list[Job]:
     return [_job(places[name], number, known.get(name)) for number, name in enumerate(order)]
 
 
+def sweep_settings(path: Path) -> list[list[str]]:
+    """What the sweep was started with, and what made it grow, as the ledger has it; nothing without a ledger."""
+    known = {key: json.loads(value) for key, value in _asked(path, "select key, value from sweep")}
+    return [known["command"], *known.get("grown", [])] if known else []
+
+
 def remembered(path: Path, key: str) -> Any:
     """What the ledger was told under this key at the beginning ("command", "search"); None where nothing was."""
     rows = _asked(path, "select value from sweep where key = ?", key)

@@ -39,6 +39,9 @@ def sweep(
         first = plan.jobs[0].config
         name = "_".join([first.task.name, *sorted(plan.varying)])
         with opened(first, folder, name, about, launcher_for) as own:
+            known = {entry.identity for entry in own.ledger.entries()}
+            if known and not known.issuperset(job.identity for job in plan.jobs):
+                own.ledger.grown(command)
             own.run(plan.jobs)
             return _finish(plan, own.place, own.ledger)
 

@@ -15,7 +15,7 @@ from crossfade.search.importance import importance_of
 from crossfade.search.space import Space, read_space
 from crossfade.search.trials import Trial, front_of
 from crossfade.search.validation import Judge
-from crossfade.sweeps.jobs import Job, remembered
+from crossfade.sweeps.jobs import Job, remembered, sweep_settings
 from crossfade.sweeps.report.subject import Subject
 
 FENCE = 3.0  # interquartile ranges from the quartiles; what lies further out is drawn at the edge
@@ -75,7 +75,7 @@ def found_in(subject: Subject, part: Mapping[str, Any]) -> Found:
     file = subject.path / "search.json"
     kept: dict[str, Any] = read_json(file) if file.is_file() else {"search": part, "trials": []}
     judge = Judge(*remembered(subject.path, "judge"))
-    command = [parse(text) for text in remembered(subject.path, "command")]
+    command = [parse(text) for text in sweep_settings(subject.path)[-1]]
     space = read_space([o for o in command if o.key_or_group.split(".")[0].split("/")[0] not in ("search", "hydra")])
     objectives = list(kept["search"].get("objectives") or ["metric"])
     job_of = {job.path.name: job for job in subject.jobs}

@@ -150,7 +150,8 @@ def _chosen(nested: Nested, spoken: str, place: Path, table: tuple[list[str], li
         notes.append(f"α was chosen by {nested.main}, and is looked at by another metric here.")
     if len(groups) > PANELS:
         notes.append(f"The curves of {len(groups) - PANELS} more settings are in sweep.csv.")
-    return Section("α chosen inside, scored outside", " ".join(notes), figures, *table)
+    read = "What α was chosen by, on the data outside each outer test split, and what it is worth inside it."
+    return Section("α chosen inside, scored outside", " ".join(notes), figures, *table, read=read, where="cv_alpha.csv")
 
 
 def _drawing(splits: list[Split], colour: str, spoken: str, modality: str) -> Any:
@@ -200,4 +201,4 @@ def _landscape(nested: Nested, spoken: str, place: Path) -> Section:
         "the optimum, the less the choice matters. An inner value at its optimum is optimistic; the outer score is not."
     )
     headings, rows = tables.landscape_table(landscape, "chosen α [95 %]", "outer score")
-    return Section("The inner landscape", note, [figure], headings, rows)
+    return Section("The inner landscape", note, [figure], headings, rows, where="cv_alpha.csv")

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from crossfade.analysis.results_table import short, spoken_metric
 from crossfade.errors import UserError
 from crossfade.report.section import Section
+from crossfade.report.table import folded, html
 from crossfade.search.page.found import Found, found_in
 from crossfade.search.page.trial_figures import draw_front, draw_history, draw_shares, draw_slices
 from crossfade.search.trials import SHOWN, Trial, command_of, test_of
@@ -139,13 +140,14 @@ def _sections(found: Found, spoken: str, place: Path, best: tuple[list[str], lis
     figure = sections.drawn(place, "history", "Each trial in its turn", lambda path: draw_history(found, spoken, path))
     first = command_of(found.ranked[0])
     commands = Markup("<pre>crossfade train {}\ncrossfade train -m {} seed=0,1,2</pre>").format(first, first)
-    yield Section("Trials", " ".join(notes), [figure], *best)
-    yield Section("The best one again", "Trained as it was, and repeated with several seeds.", pieces=[commands])
+    yield Section("Trials", " ".join(notes), [figure], *best, where="trials.csv")
+    again = "Trained as it was, and repeated with several seeds."
+    yield Section("The best one again", again, pieces=[commands], piece="list", where="trials.csv")
     if len(found.objectives) > 1 and found.front:
         caption = "Blue: none is better in everything, with the trials' numbers; grey: the others"
         drawn = sections.drawn(place, "front", caption, lambda path: draw_front(found, spoken, path))
         note = "Latency is of one sample on one core's CPU, measured between the batches."
-        yield Section("What it costs", note if "latency" in found.objectives else "", [drawn])
+        yield Section("What it costs", note if "latency" in found.objectives else "", [drawn], where="trials.csv")
     if len(found.done) > 1:
         yield _space(found, spoken, place)
 
@@ -183,7 +185,7 @@ def _space(found: Found, spoken: str, place: Path) -> Section:
         )
     if "sampler" in found.part:
         notes.append("A search looks where it is good: few trials in a corner do not say that it is bad there.")
-    return Section("What matters", " ".join(notes), figures)
+    return Section("What matters", " ".join(notes), figures, where="trials.csv")
 
 
 def _described(trial: Trial) -> dict[str, Any]:
@@ -217,6 +219,5 @@ def _all(found: Found, spoken: str, page: Path) -> Section:
                 error if len(error) <= REASON else error[:REASON] + " …",
             ]
         )
-    return Section(
-        "All trials", pieces=[tables.folded(f"{len(rows)} trials, the best above", tables.html(headings, rows))]
-    )
+    table = folded(f"{len(rows)} trials, the best above", html(headings, rows))
+    return Section("All trials", pieces=[table], piece="table", where="trials.csv")

@@ -143,9 +143,11 @@ def _ending(due: Due, code: int | None, killed: Killed) -> Ending:
     if code == FINISHED:
         return Ending("finished")
     run = RunFolder(due.folder)
-    said = run.status().error if run.status_file.exists() else None
+    status = run.status() if run.status_file.exists() else None
+    said = status.error if status is not None else None
     if code == DISK:
-        return Ending("interrupted", said or "the disk is full", stops=True)
+        told = said if status is not None and status.ended is not None else None  # the disk may not take that either
+        return Ending("interrupted", told or "the disk takes no more", stops=True)
     if code == INTERRUPTED:
         return Ending("interrupted", said or "SIGTERM")
     if code == PRUNED:

@@ -49,6 +49,7 @@ class Vectorized:
         from crossfade.experiment import Shared
         from crossfade.stacked.stack import NotStackable
         from crossfade.stacked.train import train_stacked
+        from crossfade.tracked import tell_failure
 
         for due in group:
             course.start(due)
@@ -69,8 +70,12 @@ class Vectorized:
         shared = Shared()
         for due, job, outcome in zip(group, jobs, outcomes, strict=True):
             if outcome.error is not None:
+                tell_failure(due.config, job.folder)
                 course.end(due, Ending("failed", outcome.error))
-            elif course.stopped:
+        for due, job, outcome in zip(group, jobs, outcomes, strict=True):
+            if outcome.error is not None:
+                continue
+            if course.stopped:
                 course.end(due, Ending("interrupted", course.stopped))
             else:
                 since = time.monotonic()

@@ -7,11 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader
-
 from crossfade.allowed import find_class
 from crossfade.analysis.results_table import short
 from crossfade.errors import UserError
+from crossfade.report.page import page_of
 from crossfade.runs import write_text
 from crossfade.sweeps.jobs import read_jobs, remembered
 from crossfade.sweeps.report import sections, tables
@@ -27,12 +26,11 @@ def write_sweep_report(path: Path, output: Path | None = None, metric: str | Non
     """
     jobs = read_jobs(path)
     page = output or path / "report.html"
-    template = Environment(loader=PackageLoader("crossfade.report", "."), autoescape=True).get_template("page.html")
     search = remembered(path, "search")
     with tempfile.TemporaryDirectory() as place:
         subject = Subject(path, jobs, metric, Path(place), page)
         contents = find_class(search["_target_"]).page(subject, search) if search else _contents(subject)
-    write_text(page, template.render(**contents))
+    write_text(page, page_of(contents))
     write_text(page.with_name("sweep.csv"), subject.table.to_csv(index=False))
     write_text(page.with_name("sweep.md"), _markdown(contents))
     return page

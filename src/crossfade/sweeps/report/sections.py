@@ -10,6 +10,7 @@ from markupsafe import Markup
 from crossfade.analysis.critical_difference import draw_critical_difference
 from crossfade.analysis.results_table import spoken_metric
 from crossfade.report.section import Section
+from crossfade.report.table import folded, html
 from crossfade.report.vector import inline
 from crossfade.sweeps.jobs import Job
 from crossfade.sweeps.report import tables
@@ -53,17 +54,19 @@ def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
         yield Section(
             "Not finished",
             "A run folder's run.log has the stack trace.",
-            pieces=[tables.html(["job", "state", "reason"], rows)],
+            pieces=[html(["job", "state", "reason"], rows)],
+            piece="table",
+            where="ledger.sqlite",
         )
     lines = "\n".join(tables.command_of(job) for job in jobs)
-    commands = tables.folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
-    yield Section("Jobs", pieces=[commands])
+    commands = folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
+    yield Section("Jobs", pieces=[commands], piece="list", where="ledger.sqlite")
 
 
 def drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
     path = place / f"{name}.svg"
     draw(path)
-    return caption, inline(path, name)
+    return caption, inline(path)
 
 
 def _landscape(sweep: Sweep, place: Path) -> Section:
@@ -99,7 +102,7 @@ def _landscape(sweep: Sweep, place: Path) -> Section:
             f"{landscape.off_line} settings weigh the other modalities unevenly: their α is no single number, and they "
             "are in the tables only."
         )
-    return Section("The α-landscape", " ".join(notes), [figure], headings, rows)
+    return Section("The α-landscape", " ".join(notes), [figure], headings, rows, where="sweep.csv")
 
 
 def _ranking(sweep: Sweep, place: Path) -> Section:
@@ -120,7 +123,8 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
             drawn(
                 place,
                 "critical",
-                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference",
+                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference. "
+                "Ranks of few repeats tell less apart than the paired tests of the letters",
                 lambda path: draw_critical_difference(scores, path, sweep.better, blocks=blocks),
             )
         )
@@ -139,7 +143,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     if ranking.left_out:
         notes.append(f"{ranking.left_out} more are in the table of all settings and not tested.")
     notes.append("FLOPs and latency: of one sample on the CPU.")
-    return Section("Ranking", " ".join(notes), figures, headings, shown)
+    return Section("Ranking", " ".join(notes), figures, headings, shown, where="sweep.csv")
 
 
 def _factors(sweep: Sweep, place: Path) -> Section:
@@ -172,7 +176,7 @@ def _factors(sweep: Sweep, place: Path) -> Section:
                 lambda path: draw_parallel(points, sweep.spoken, sweep.better, path),
             )
         )
-    return Section("What matters", note.strip(), figures)
+    return Section("What matters", note.strip(), figures, where="sweep.csv")
 
 
 def _missing(sweep: Sweep, place: Path) -> Section | None:
@@ -189,7 +193,12 @@ def _missing(sweep: Sweep, place: Path) -> Section | None:
         "At its end each curve's mean over the rates",
         lambda path: draw_missing(curves, sweep.colours, metric, path),
     )
-    return Section("When modalities are missing", "Each modality absent by itself at the same rate. " + BAND, [figure])
+    return Section(
+        "When modalities are missing",
+        "Each modality absent by itself at the same rate. " + BAND,
+        [figure],
+        where="sweep.csv",
+    )
 
 
 def _all(sweep: Sweep, page: Path) -> Section:
@@ -198,5 +207,10 @@ def _all(sweep: Sweep, page: Path) -> Section:
         [tables.named(setting), *row[1:], tables.links(setting, sweep.path, page)]
         for row, setting in zip(rows, ordered, strict=True)
     ]
-    table = tables.html([*headings, "pages (grey: folders)"], linked)
-    return Section("All settings", pieces=[tables.folded(f"{len(rows)} settings, the best above", table)])
+    table = html([*headings, "pages (grey: folders)"], linked)
+    return Section(
+        "All settings",
+        pieces=[folded(f"{len(rows)} settings, the best above", table)],
+        piece="table",
+        where="sweep.csv",
+    )

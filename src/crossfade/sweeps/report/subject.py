@@ -14,7 +14,7 @@ import pandas as pd
 from crossfade.errors import UserError, did_you_mean
 from crossfade.report.facts import facts_of
 from crossfade.runs import RunFolder
-from crossfade.sweeps.jobs import Job, direction, remembered
+from crossfade.sweeps.jobs import Job, direction, sweep_settings
 from crossfade.sweeps.load import table_of
 from crossfade.sweeps.report import tables
 
@@ -84,10 +84,8 @@ class Subject:
             "warnings": [f"Of {len(self.jobs)} jobs {', '.join(lost)}: see the end of this page."] if lost else [],
             "numbers": [],
             "verdicts": [],
-            "targets": [],
-            "more": [],
             "sections": [],
             "tables": [],
-            "command": tables.sweep_command(remembered(self.path, "command"), environment, self.jobs),
+            "command": tables.sweep_command(sweep_settings(self.path), environment, self.jobs),
             "facts": facts_of(environment),
         }
