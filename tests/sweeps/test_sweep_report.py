@@ -310,6 +310,23 @@ def test_the_command_says_what_is_wrong(folder, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(tmp_path / "x.html")
 
 
+def test_full_gives_each_finished_run_a_page(tmp_path, capsys, monkeypatch):
+    def page_of(run, output):
+        output.write_text(f"of {run.path.name}")
+        return output
+
+    monkeypatch.setattr("crossfade.report.build.write_report", page_of)
+    path, raw = tmp_path / "s", base()
+    for seed, values in enumerate([summary(0.8), summary(0.7), None]):
+        job(path / f"0{seed}_seed={seed}", {**raw, "seed": seed}, [f"seed={seed}"], values)
+    (path / "00_seed=0" / "report.html").write_text("its own")
+    assert command("report", [f"sweep={path}", "full=true"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(path / "01_seed=1" / "report.html"), str(path / "report.html")]
+    assert (path / "00_seed=0" / "report.html").read_text() == "its own"
+    page = Page((path / "report.html").read_text(encoding="utf-8"))
+    assert {link for link in page.links if "report.html" in link} == {f"0{i}_seed%3D{i}/report.html" for i in (0, 1)}
+
+
 def test_at_the_end_of_a_sweep_a_fault_of_the_report_is_said_and_no_more(tmp_path, capsys, monkeypatch):
     report_of(tmp_path)
     assert "No report of the sweep" in capsys.readouterr().err

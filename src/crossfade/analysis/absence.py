@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from crossfade.analysis.patterns import pattern_shares, sampling_sd, scored_patterns
+from crossfade.analysis.steps import samples_at_once
 from crossfade.data.module import DataModule
 from crossfade.features import known_features
 from crossfade.model import FusionModel
@@ -20,7 +21,6 @@ from crossfade.targets.base import Target
 
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 10  # of the patterns at a rate, for a metric that is no mean over the samples
-TOKENS = 2**14  # fused at once, so that a pattern is one pass of the core over a split, and memory stays bounded
 
 
 @dataclass
@@ -114,9 +114,8 @@ def embedded_split(model: FusionModel, data: DataModule, split: str, device: tor
 @torch.no_grad()
 def decided(model: FusionModel, tokens: Tensor, mask: Tensor, pattern: Tensor, rows: np.ndarray) -> dict[str, Tensor]:
     """Outputs of the samples `rows` with the modalities of one pattern, {target: (n, …)}, on the CPU."""
-    _, modalities, length, _ = tokens.shape
     parts: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    step = max(1, TOKENS // (modalities * length))
+    step = samples_at_once(model, tokens)
     for start in range(0, len(rows), step):
         some = torch.from_numpy(rows[start : start + step]).to(tokens.device)
         here = mask[some] & pattern[:, None]

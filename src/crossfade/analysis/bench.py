@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crossfade.analysis.steps import samples_at_once
 from crossfade.balance.base import total_loss
 from crossfade.data.module import DataModule
 from crossfade.evaluate import Scored
@@ -18,8 +19,6 @@ from crossfade.seeding import derived
 from crossfade.summary import main_interval
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
-
-TOKENS = 2**14  # fused at once, so that memory stays bounded
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Bench:
     @torch.no_grad()
     def _predictions(self, tokens: Tensor, mask: Tensor, kept: Tensor) -> dict[str, Tensor]:
         outputs: dict[str, list[Tensor]] = {name: [] for name in self.truth}
-        step = max(1, TOKENS // (tokens.shape[1] * tokens.shape[2]))
+        step = samples_at_once(self.model, tokens)
         for some in kept.split(step):
             for name, output in self.model.decide(tokens[some], mask[some]).items():
                 if name in outputs:
