@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 import zlib
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -22,6 +20,7 @@ from crossfade.sweeps.report.factors import grid_of
 from crossfade.sweeps.report.landscape_figure import draw_landscape, spread
 from crossfade.sweeps.report.ranking import sentences
 from crossfade.sweeps.report.tables import count
+from page_text import Page
 from sweep_folder import MAIN, base, job, summary, sweep
 
 ALPHAS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, "learned"]
@@ -51,46 +50,6 @@ def folder(tmp_path_factory):
 def looked_at(path, metric=MAIN, better="max"):
     jobs = read_jobs(path)
     return Sweep(path, jobs, table_of(path, jobs), metric, better)
-
-
-class Page(HTMLParser):
-    """The page's words and links; every element is closed, no id is there twice, nothing is loaded or run."""
-
-    VOID = ("meta", "img", "br", "link", "input")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.words, self.ids, self.links, self.titles = [], [], [], [], []
-        self.feed(text)
-        assert not self.open
-        assert len(self.ids) == len(set(self.ids))
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in self.VOID:
-            self.open.append(tag)
-        values = dict(attrs)
-        self.ids += [values["id"]] if "id" in values else []
-        self.links += [values["href"]] if tag == "a" else []
-        assert tag not in ("script", "link", "iframe")
-        assert not values.get("src", "data:").startswith(("http", "//"))
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-        if self.open and self.open[-1] == "h2":
-            self.titles.append(data)
-
-    @property
-    def text(self):
-        return re.sub(r"\s+", " ", " ".join(self.words))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from crossfade.sweeps.course import Launcher
 from crossfade.sweeps.ledger import Ledger
 from crossfade.sweeps.opened import fingerprint, opened
 from crossfade.sweeps.planning import Compose, Planned, Settings, planned
-from crossfade.sweeps.report import report_of
+from crossfade.sweeps.report import ended
 from crossfade.sweeps.table import Outcome, show_table
 
 
@@ -65,9 +65,7 @@ def _finish(plan: Planned, place: Path, ledger: Ledger) -> list[Outcome]:
     entries = {entry.identity: entry for entry in ledger.entries()}
     outcomes = [Outcome.of_entry(entries[job.identity], place) for job in plan.jobs]
     show_table(outcomes, place)
-    report_of(place)
-    if any(place.glob("wandb/offline-run-*")):
-        print(f"Its W&B runs are offline. To send them all: wandb sync {place / 'wandb'}")
+    ended(place)
     if any(outcome.error for outcome in outcomes):
         raise SystemExit(1)
     return outcomes

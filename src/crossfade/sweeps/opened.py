@@ -74,6 +74,7 @@ class Opened:
         self.stopped = course.stopped
         print(f"The sweep stopped: {course.stopped}.")
         print(f"What is finished stays. To go on: the same command again, or crossfade sweep resume {self.place}")
+        print(f"To see what there is: crossfade report sweep={self.place}")
         if course.stopped in ("Ctrl-C", "SIGTERM"):
             raise KeyboardInterrupt
 

@@ -67,7 +67,11 @@ def factors_of(setting: Setting) -> dict[str, Any]:
 
 def varying_factors(settings: Sequence[Setting]) -> dict[str, list[Any]]:
     """The factors that have several levels, each with its levels: numbers rising, then words in the sweep's order."""
-    described = [factors_of(s) for s in settings]
+    return several_levels([factors_of(s) for s in settings])
+
+
+def several_levels(described: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The same of anything that is described by name and value."""
     names = dict.fromkeys(name for one in described for name in one)
     levels = {name: _ordered([one[name] for one in described if name in one]) for name in names}
     return {name: found for name, found in levels.items() if len(found) > 1}

@@ -15,10 +15,11 @@ from crossfade.report.vector import inline
 from crossfade.sweeps.jobs import Job
 from crossfade.sweeps.report import tables
 from crossfade.sweeps.report.absence import draw_missing, missing_of
-from crossfade.sweeps.report.factors import grid_of, varying_factors
-from crossfade.sweeps.report.factors_figure import draw_heat_map, draw_importance, draw_parallel
+from crossfade.sweeps.report.factors import factors_of, grid_of, varying_factors
+from crossfade.sweeps.report.factors_figure import draw_heat_map, draw_importance
 from crossfade.sweeps.report.landscape_figure import draw_landscape
 from crossfade.sweeps.report.pairs import spoken_blocks
+from crossfade.sweeps.report.parallel_figure import draw_parallel
 from crossfade.sweeps.report.ranking import FEW
 from crossfade.sweeps.report.ranking_figure import draw_ranking
 from crossfade.sweeps.report.settings import shared_blocks
@@ -34,6 +35,11 @@ def of(sweep: Sweep, place: Path, page: Path) -> Iterator[Section]:
     """What there is to show of this sweep; figures are drawn into `place` on the way."""
     if sweep.landscape is not None:
         yield _landscape(sweep, place)
+    yield from of_settings(sweep, place, page)
+
+
+def of_settings(sweep: Sweep, place: Path, page: Path) -> Iterator[Section]:
+    """What is shown of settings beside the landscape."""
     yield _ranking(sweep, place)
     if len(sweep.settings) > 2 and varying_factors(sweep.settings):
         yield _factors(sweep, place)
@@ -43,8 +49,8 @@ def of(sweep: Sweep, place: Path, page: Path) -> Iterator[Section]:
 
 
 def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
-    """The jobs that have not finished, with the reason; and the command of each job."""
-    if rows := list(tables.unfinished(jobs, page)):
+    """The jobs that have not finished (pruned ones were stopped on purpose), with the reason; each job's command."""
+    if rows := list(tables.unfinished([job for job in jobs if job.state != "pruned"], page)):
         yield Section(
             "Not finished",
             "A run folder's run.log has the stack trace.",
@@ -57,7 +63,7 @@ def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
     yield Section("Jobs", pieces=[commands], piece="list", where="ledger.sqlite")
 
 
-def _drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
+def drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
     path = place / f"{name}.svg"
     draw(path)
     return caption, inline(path)
@@ -67,7 +73,7 @@ def _landscape(sweep: Sweep, place: Path) -> Section:
     landscape = sweep.landscape
     assert landscape is not None
     modalities = sweep.table.attrs["modalities"]
-    figure = _drawn(
+    figure = drawn(
         place,
         "landscape",
         "Above: the mean at each α; strategies without α as lines, their intervals at the right. Below: where each "
@@ -104,7 +110,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     figures = []
     if len(ranking.settings) > 1:
         figures.append(
-            _drawn(
+            drawn(
                 place,
                 "ranking",
                 "Mean, interval and each run; a bar at the right joins what cannot be told apart",
@@ -114,7 +120,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     if (scores := ranking.scores) is not None:
         blocks = spoken_blocks(shared_blocks(ranking.settings))
         figures.append(
-            _drawn(
+            drawn(
                 place,
                 "critical",
                 "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference. "
@@ -144,14 +150,12 @@ def _factors(sweep: Sweep, place: Path) -> Section:
     grid, note = grid_of(sweep.settings)
     figures = []
     if grid is not None and grid.shares:
-        figures.append(
-            _drawn(place, "importance", "What explains the metric", lambda path: draw_importance(grid, path))
-        )
+        figures.append(drawn(place, "importance", "What explains the metric", lambda path: draw_importance(grid, path)))
         if len(grid.levels) > 1:
             rows, columns = sorted(grid.foremost, key=lambda name: len(grid.levels[name]))
             rest = "" if len(grid.levels) == 2 else ", means over the other settings"
             figures.append(
-                _drawn(
+                drawn(
                     place,
                     "interaction",
                     f"{rows} × {columns}{rest}",
@@ -163,12 +167,13 @@ def _factors(sweep: Sweep, place: Path) -> Section:
             "product is what two settings do together beyond what each does alone."
         )
     if len(varying_factors(sweep.settings)) > 2:
+        points = [(factors_of(setting), setting.mean) for setting in sweep.settings]
         figures.append(
-            _drawn(
+            drawn(
                 place,
                 "parallel",
                 "Every setting a line, the best the darkest",
-                lambda path: draw_parallel(sweep.settings, sweep.spoken, sweep.better, path),
+                lambda path: draw_parallel(points, sweep.spoken, sweep.better, path),
             )
         )
     return Section("What matters", note.strip(), figures, where="sweep.csv")
@@ -182,7 +187,7 @@ def _missing(sweep: Sweep, place: Path) -> Section | None:
     kept = sweep.runs_summary(row).get("absence") or {}
     main = next((name for name in kept if name.startswith(f"{sweep.target}/")), sweep.metric)
     metric = spoken_metric(main)
-    figure = _drawn(
+    figure = drawn(
         place,
         "missing",
         "At its end each curve's mean over the rates",

@@ -62,11 +62,11 @@ def _measures(setting: Setting) -> list[str]:
     ]
 
 
-def landscape_table(landscape: Landscape) -> tuple[list[str], Cells]:
-    """A row per curve: where it is best, how sure, how flat, and what was learned."""
+def landscape_table(landscape: Landscape, learned: str = "learned α", there: str = "there") -> tuple[list[str], Cells]:
+    """A row per curve: where it is best, how sure, how flat, and what was learned, under the headings given."""
     rows = [_curve(panel.title, curve) for panel in landscape.panels for curve in panel.curves]
     titled = any(panel.title for panel in landscape.panels)
-    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "flat over", "learned α", "there"]
+    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "flat over", learned, there]
     return ["", *headings] if titled else headings, rows if titled else [row[1:] for row in rows]
 
 
@@ -164,9 +164,10 @@ def sweep_command(settings: Sequence[Sequence[str]], environment: Mapping[str, A
     From the ledger's settings; without a ledger from a job's environment, where the jobs ran in the sweep's process.
     """
     if settings:
-        return "\n".join(
-            shlex.join(["python", "train.py", "-m", *(text.lstrip("+") for text in command)]) for command in settings
-        )
+        typed = [
+            [t.lstrip("+") for t in command if not t.startswith("hydra.mode=")] for command in settings
+        ]  # -m is that
+        return "\n".join(shlex.join(["python", "train.py", "-m", *command]) for command in typed)
     program, *arguments = environment.get("command") or [""]
     if "-m" not in arguments and "--multirun" not in arguments:  # the jobs were started one by one
         return "\n".join(command_of(job) for job in jobs)
