@@ -104,7 +104,7 @@ def score_patterns(
 def embedded_split(model: FusionModel, data: DataModule, split: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """What fusion sees of a whole split, tokens (N, M, K, D) and mask (N, M, K), the model left on the device."""
     model = model.to(device).eval()
-    with known_features(model, data, device):
+    with known_features(model, data, split, device):
         batches = (batch.to(device) for batch in data.loader(split))
         parts = [model.embed(b.inputs, b.presence, b.features) for b in batches]
     tokens, mask = (torch.cat(part) for part in zip(*parts, strict=True))
