@@ -1,4 +1,4 @@
-"""Attention among the modalities of a sample: merged (attention), pair by pair (cross_attention), from the others (coattention).
+"""Attention among the modalities of a sample: merged (attention), in pairs (cross_attention), from others (coattention).
 
 None crosses samples. Heads see Vaswani et al. 2017, arXiv:1706.03762, eq. 1.
 """
