@@ -3,7 +3,8 @@
 21 values of α on cached features (512 and 256 numbers) → width D → weighted fusion → two Transformer blocks → head,
 batches of 64. Both sides are lean: no Lightning, no files; batches by index_select, fused AdamW, clipping, schedule,
 deterministic kernels, a validation after each epoch with the same metrics. They take turns in one process, an epoch
-each; the figure is the median over the turns of the ratio of their times.
+each; the figure is the median over the turns of the ratio of their times. Beside it: what a stack writes at the end of
+an epoch (each run's metrics and journal), as a share of the epoch.
 
     python benchmarks/sweep.py [--widths 32 64 128 256] [--runs 2 4 8 21] [--turns 7] [--steps 8] [--threads 1]
 """
@@ -40,6 +41,7 @@ SETTINGS = [
     "encoder/table=linear",
     f"data.batch_size={BATCH}",
     "trainer.epochs=1000",
+    "trainer.progress=false",
 ]
 
 
@@ -65,7 +67,7 @@ class Alone:
         self.generator = np.random.default_rng(0)
         self.model = build_model(config, data.fitted)
         data.samples.features.clear()  # of the run before
-        compute_features(self.model, data.samples, data.split["train"], data.split["val"], BATCH)
+        compute_features(self.model, data)
         self.optimizer = make_optimizer(self.model, config.optim, True)
         self.schedule = make_schedule(self.optimizer, config.optim, steps * config.trainer.epochs)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -99,24 +101,29 @@ class Alone:
 
 def turns(
     width: int, runs: int, tokens: int, dropout: float, steps: int, count: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of an epoch of all runs, one after another and stacked."""
+) -> tuple[list[float], list[float], list[float]]:
+    """Seconds of an epoch of all runs, one after another and stacked, and of what a stack then writes."""
     every = configs(width, runs, tokens, dropout)
     data = prepared(every[0], steps)
     alone = [Alone(config, data, steps) for config in every]
     data.samples.features.clear()
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(every, [RunFolder(Path(folder) / str(i)) for i in range(runs)], [data] * runs)
-        one_by_one, stacked = [], []
+        engine.begin()
+        one_by_one, stacked, writing = [], [], []
         for turn in range(count + 1):
             started = time.perf_counter()
             for run in alone:
                 run.epoch()
             between = time.perf_counter()
-            engine.epoch(turn)
+            logged = engine.epoch(turn)
+            trained = time.perf_counter()
+            engine.epoch_ended(turn, logged)
             one_by_one.append(between - started)
-            stacked.append(time.perf_counter() - between)
-    return one_by_one[1:], stacked[1:]  # the first turn warms up
+            stacked.append(trained - between)
+            writing.append(time.perf_counter() - trained)
+        engine.broken_off()
+    return one_by_one[1:], stacked[1:], writing[1:]  # the first turn warms up
 
 
 def main() -> None:
@@ -130,14 +137,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    table = Table("width", "runs", "one after another, ms a step", "stacked, ms a step", "times quicker (quartiles)")
+    table = Table(
+        "width", "runs", "one after another, ms a step", "stacked, ms a step", "times quicker (quartiles)", "writing, %"
+    )
     with deterministic(True):
         for width in asked.widths:
             for runs in asked.runs:
-                a, b = turns(width, runs, asked.tokens, asked.dropout, asked.steps, asked.turns)
+                a, b, c = turns(width, runs, asked.tokens, asked.dropout, asked.steps, asked.turns)
                 low, middle, high = np.percentile(np.divide(a, b), [25, 50, 75])
                 ms = [f"{np.median(x) / asked.steps * 1e3:.1f}" for x in (a, b)]
-                table.add_row(str(width), str(runs), *ms, f"{middle:.2f} ({low:.2f} to {high:.2f})")
+                share = f"{100 * np.median(np.divide(c, b)):.1f}"
+                table.add_row(str(width), str(runs), *ms, f"{middle:.2f} ({low:.2f} to {high:.2f})", share)
     console = Console(width=110)
     console.print(table)
     console.print(

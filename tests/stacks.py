@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crossfade.build import build_data
@@ -77,3 +79,17 @@ def difference(a: Path, b: Path, name: str = "last") -> float:
     assert list(one) == list(other)
     assert all(one[key].dtype == other[key].dtype for key in one)
     return max(float((one[k].double() - other[k].double()).abs().max()) for k in one if one[k].numel())
+
+
+def killed(settings: Sequence[Sequence[str]], folder: Path, kill: Callable[[], None]) -> None:
+    """Train runs of these settings as one, in a process of its own that `kill` prepares to kill itself with −9."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_to_be_killed, args=(settings, folder, kill))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _to_be_killed(settings: Sequence[Sequence[str]], folder: Path, kill: Callable[[], None]) -> None:
+    kill()
+    stacked([config(*own) for own in settings], folder)

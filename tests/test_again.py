@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 import flow
 from crossfade import experiment
 from crossfade.runs import RunFolder
+from crossfade.training.stopwatch import seconds_before
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ from pathlib import Path
 import torch
 import flow
 from crossfade import experiment
-from crossfade.training import module
+from crossfade.training.fit import module
 manifest, folder, where, count, *settings = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]
 done = [0]
 def deadly(function):
@@ -95,7 +98,12 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
     assert not (killed / "summary.json").exists()
     if where == "ctrl-c":
         torch.load(killed / "checkpoints" / "interrupted.ckpt", weights_only=True)
+    last = killed / "checkpoints" / "last.ckpt"
+    before = seconds_before(last)
+    assert (before > 0) == last.exists()
+    started = time.monotonic()
     summary = experiment.run(flow.config(manifest, *settings), killed, [])
+    assert before < summary["seconds"] + 0.001 < before + time.monotonic() - started + 0.002  # it is rounded
     assert equal(weights(killed), weights(whole))
     assert summary["metrics"] == RunFolder(whole).summary()["metrics"]
     assert RunFolder(killed).status().state == "finished"

@@ -131,6 +131,47 @@ class BehindPyTorchsBack(Fusion):
         return one_branch(self.mix(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
 
 
+class InAClosure(Fusion):
+    """A map that a function has taken along, the same in every copy, so that saving does not give it away."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        weight = torch.eye(width)
+        self.map = lambda x: x @ weight
+
+    def forward(self, tokens, mask):
+        return one_branch(self.map(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
+class Held:
+    """An object of another class."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+
+class InAnObject(InAClosure):
+    """The map in an object that is no module."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        self.held = Held(torch.eye(width))
+        self.map = lambda x: x @ self.held.weight
+
+
+class Named(Fusion):
+    """A second name, a list and a function of what is registered: nothing is hidden."""
+
+    def __init__(self, modalities, width, tokens):
+        super().__init__(modalities, width, tokens)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.layers = [self.first, self.second]
+        self.both = lambda x: self.second(self.first(x))
+
+    def forward(self, tokens, mask):
+        return one_branch(self.both(tokens).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1), mask.any(1))
+
+
 class APlainTensor(Fusion):
     """It returns tokens alone."""
 
@@ -176,6 +217,8 @@ class HidesNaN(Fusion):
         (FirstPresent, "gradients"),
         (InNestedLists, "no hidden tensors"),
         (BehindPyTorchsBack, "no hidden tensors"),
+        (InAClosure, "no hidden tensors"),
+        (InAnObject, "no hidden tensors"),
         (APlainTensor, "contract"),
         (OtherLength, "contract"),
         (NoFusion, "contract"),
@@ -185,6 +228,30 @@ def test_it_catches(strategy, check):
     (found,) = audit(of_class("it", strategy, {}), [check])
     assert found.verdict == "FAIL"
     assert "Error" not in found.detail or check == "save and load"  # the fault itself, and not a check that broke
+
+
+class OverItsBatch(nn.Module):
+    """What most image encoders do while they train."""
+
+    def __init__(self, project):
+        super().__init__()
+        self.project, self.norm = project, nn.BatchNorm1d(project.out_features)
+
+    def forward(self, x):
+        return self.norm(self.project(x).transpose(1, 2)).transpose(1, 2)
+
+
+def test_batch_statistics_of_an_encoder_are_no_fault_of_the_fusion():
+    subject = of_option("sum")
+    encoder = subject.model.encoders["a"]
+    encoder.project = OverItsBatch(encoder.project)
+    subject.model.eval()
+    assert [f.verdict for f in audit(subject, ["train = eval", "samples are independent"])] == ["pass", "pass"]
+
+
+def test_a_second_name_of_what_is_registered_hides_nothing():
+    (found,) = audit(of_class("it", Named, {}), ["no hidden tensors"])
+    assert found.verdict == "pass"
 
 
 def test_what_breaks_the_contract_is_asked_nothing_else():
@@ -213,6 +280,7 @@ def test_the_command(capsys, tmp_path, monkeypatch):
     assert run("audit", ["mine.Scaled", "by=2.0"]) == 0
     assert run("audit", [f"{tmp_path}/mine.py", "by=2.0"]) == 0
     assert run("audit", ["lmf", "rank=2"]) == 0
+    assert run("audit", ["weighted", "alpha={a: 0.2, b: 0.3, c: 0.5}"]) == 0
     assert run("audit", ["test_audit.InAList"]) == 1
     assert "a list of 3 tensors" in capsys.readouterr().out
     for arguments, said in (
@@ -221,6 +289,9 @@ def test_the_command(capsys, tmp_path, monkeypatch):
         (["mine.Nothing"], "cannot be imported"),
         (["torch.nn.functional.relu"], "is no class of a torch.nn.Module"),
         (["lmf", "rnk=2"], 'fusion=lmf has no such field. Did you mean "rank"'),
+        (["lmf", "rank=0"], "rank=0: must be at least 1. The default is rank=4."),
+        (["experts", "experts=1.5"], "must be a whole number"),
+        (["weighted", "alpha=2"], "outside the simplex"),
         (["rank=2"], "arguments go with one strategy"),
         (["lmf", "rank=[", "run="], "not readable as YAML"),
         (["sum", "max"], "audit one"),

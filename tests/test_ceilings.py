@@ -116,7 +116,7 @@ def test_what_is_there_is_not_trained_again_and_what_was_stopped_goes_on(asked, 
 def test_the_page_shows_them_where_they_were_asked_for(asked, tmp_path):
     trained, _ = asked
     page = write_report(RunFolder(trained), tmp_path / "page.html").read_text()
-    assert page.count("trained on just these modalities") == 2
+    assert page.count("trained on them") == 2
     assert "Trained on just the pattern, a model is better in" in page
 
 

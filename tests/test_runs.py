@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import pytest
 
 from crossfade.errors import Failure, UserError
 from crossfade.runs import RunFolder, Status, create, files, new_folder, usable, write_json, write_text
+from crossfade.runs.find import is_run
 from crossfade.runs.log import logging_to
 from crossfade.runs.process import process_start
 from crossfade.runs.signals import Terminated, interruption
@@ -121,6 +123,28 @@ def test_start_is_recorded(run: RunFolder) -> None:
     assert environment["started"].endswith("+00:00")
     assert environment["cpu"]["usable"] >= 1
     assert len(environment["git"]["commit"]) == 40
+
+
+@pytest.mark.parametrize("kept", range(5))
+def test_a_start_that_is_cut_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """After whichever file the kill or the full disk came: where config.yaml is, all of it is."""
+    written: list[Path] = []
+
+    def cut_off(path: Path, content: bytes) -> None:
+        if len(written) == kept:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        real(path, content)
+
+    real = files.write_bytes
+    monkeypatch.setattr(files, "write_bytes", cut_off)
+    monkeypatch.setattr("crossfade.runs.folder.git_diff", lambda: "a diff")
+    run = RunFolder(tmp_path)
+    with suppress(OSError):
+        run.write_start({"alpha": 0.3}, ["alpha=0.3"])
+    whole = all(path.exists() for path in (run.overrides_file, run.environment_file, run.diff_file))
+    assert run.config_file.exists() == is_run(tmp_path) == (kept >= 4)
+    assert whole or not run.config_file.exists()
 
 
 def test_git_state_and_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,8 +322,9 @@ def test_a_second_process_is_refused_and_a_killed_one_reads_as_interrupted(run: 
         while run.status().state == "running" and time.monotonic() < deadline:
             time.sleep(0.01)
         assert run.status().state == "interrupted"  # though nobody has waited for the zombie yet
+    (run.path / ".metrics.csv.123.tmp").write_text("half")
     with run.running():  # and its lock is gone
-        pass
+        assert not list(run.path.glob("*.tmp"))
 
 
 def test_the_same_process_is_refused_too(run: RunFolder) -> None:

@@ -107,9 +107,14 @@ def build_model(
                 known[same] = encoders[key]
         else:
             _check_shared(encoders[key], spec, fitted["modalities"][name])
+        _check_width(encoders[key], config.width)
         with seeded(config.seed, "embedding", name):
             embeddings[name] = Embedding(
-                encoders[key].width, config.width, config.tokens, placed=spec.aligned and config.grid is not None
+                encoders[key].width,
+                config.width,
+                config.tokens,
+                placed=spec.aligned and config.grid is not None,
+                projected=encoders[key].projected,
             )
     with seeded(config.seed, "fusion"):
         fusion = build(config.fusion, modalities=tuple(specs), width=config.width, tokens=config.tokens)
@@ -157,6 +162,14 @@ def _build_imputation(config: RunConfig, modalities: tuple[str, ...]) -> Imputat
     with seeded(config.seed, "imputation"):
         made: Imputation = build(config.imputation, modalities=modalities, width=config.width, tokens=config.tokens)
     return made
+
+
+def _check_width(encoder: Encoder, width: int) -> None:
+    if not encoder.projected and encoder.width != width:
+        raise UserError(
+            f"encoder.{encoder.spec.kind}.hidden={encoder.width}: this encoder's tokens are fused as they are, so it "
+            f"must be the run's width, {width}. Leave it out, or set width={encoder.width}."
+        )
 
 
 def _check_shared(encoder: Encoder, spec: ModalitySpec, fitted: dict[str, Any]) -> None:

@@ -34,7 +34,12 @@ STYLE: Any = {
 }
 
 
+HEAVY = 60_000  # bytes of an SVG from which a page may want a picture instead
+
+
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure, its folder made where it is not there."""
+    """Write the figure, its folder made where it is not there; beside a heavy SVG the same as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
+    if path.suffix == ".svg" and path.stat().st_size > HEAVY:
+        figure.savefig(path.with_suffix(".png"))

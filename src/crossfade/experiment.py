@@ -31,6 +31,7 @@ from crossfade.results.tracked import tracked
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import waiting_for
 from crossfade.training.fit import train
+from crossfade.training.stopwatch import seconds_before
 
 log = logging.getLogger("crossfade")
 
@@ -138,10 +139,11 @@ def _finish(
 
 def train_and_score(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> dict[str, Any]:
     """Train, then `_scored`."""
+    before = seconds_before(folder.checkpoints / "last.ckpt")
     started = time.monotonic()
     write_json(folder.preprocessing_file, data.fitted)
     train(config, folder, data, label)
-    return _scored(config, folder, data, time.monotonic() - started)
+    return _scored(config, folder, data, before + time.monotonic() - started)
 
 
 def _scored(
@@ -160,7 +162,7 @@ def _scored(
     for name, values in resamples.items():
         folder.write_table(f"resamples_{name}", resamples_table(str(model.targets[name].main), values))
     summary = summarise(config, model, data, scored, resamples, shared.cost)
-    summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 1)}
+    summary |= {"checkpoint": checkpoint, "seconds": round(seconds, 3)}
     if config.patterns and len(model.modalities) > 1:
         found = score_patterns(model, data, "test", device_of(config))
         write_absence(folder, found)

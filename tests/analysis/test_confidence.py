@@ -59,7 +59,7 @@ def test_sets_hold_the_truth_as_often_as_promised_however_bad_the_model(alpha):
     for _ in range(400):
         rows = rng.choice(len(label), n + 200, replace=False)
         threshold = conformal_threshold(p[rows[:n]], label[rows[:n]], alpha)
-        coverages.append(conformal_sets(p[rows[n:]], label[rows[n:]], threshold).coverage)
+        coverages.append(conformal_sets(p[rows[n:]], label[rows[n:]], threshold, rows[n:]).coverage)
     assert 1 - alpha - 0.01 < np.mean(coverages) < 1 - alpha + 1 / (n + 1) + 0.01
 
 
@@ -68,9 +68,19 @@ def test_the_threshold_is_the_rank_of_the_formula_and_too_few_samples_give_all_c
     label = np.zeros(19, int)
     assert conformal_threshold(p, label, 0.1) == pytest.approx(np.sort(p[:, 0])[::-1][18 - 1])
     assert conformal_threshold(p, label, 0.04) == 0.0
-    sets = conformal_sets(p, label, 0.0)
+    sets = conformal_sets(p, label, 0.0, np.arange(19))
     assert (sets.coverage, sets.size, sets.certain) == (1.0, 2.0, 0.0)
     assert sets.low < 1 <= sets.high
+
+
+def test_the_interval_of_coverage_counts_groups_and_not_samples():
+    p, label = drawn(300)
+    once = conformal_sets(p, label, 0.2, np.arange(300))
+    four = conformal_sets(np.repeat(p, 4, 0), np.repeat(label, 4), 0.2, np.repeat(np.arange(300), 4))
+    assert four.coverage == pytest.approx(once.coverage)
+    assert (four.low, four.high) == pytest.approx((once.low, once.high), abs=0.015)
+    every = conformal_sets(np.repeat(p, 4, 0), np.repeat(label, 4), 0.0, np.repeat(np.arange(300), 4))
+    assert every.low == pytest.approx(0.025 ** (1 / 300))
 
 
 def test_selective_risk_by_hand_and_ties_share():

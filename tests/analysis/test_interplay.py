@@ -25,11 +25,11 @@ from crossfade.specs import ModalitySpec, TargetSpec
 LABEL = {"label": TargetSpec(name="label", kind="multiclass")}
 
 
-def drawn(law, samples=900):
-    specs = {m: ModalitySpec(name=m, kind="table", column=[f"{m}{i}" for i in range(4)]) for m in "ab"}
+def drawn(law, samples=900, names="ab"):
+    specs = {m: ModalitySpec(name=m, kind="table", column=[f"{m}{i}" for i in range(4)]) for m in names}
     source = KnownLaw(specs, LABEL, 0, samples=samples, law=law)
     rows = [source.read(i) for i in range(samples)]
-    features = [np.array([list(row[m].values()) for row in rows]) for m in "ab"]
+    features = [np.array([list(row[m].values()) for row in rows]) for m in names]
     return source, features, np.array([int(y) for y in source.frame().truth["label"]])
 
 
@@ -73,6 +73,22 @@ def test_probes_reach_what_their_way_of_joining_can():
     says = probed(features, truth)[3]
     assert accuracy(says["averages"], truth) < 0.6
     assert accuracy(says["adds"], truth) > 0.97
+
+
+def test_products_see_parity_of_three_in_the_strongest_direction_of_each():
+    _, features, truth = drawn("xor", 1500, "abc")
+    says = probed(features, truth)[3]
+    assert accuracy(says["adds"], truth) < 0.6
+    assert accuracy(says["mixes"], truth) > 0.97
+
+
+def test_products_see_parity_in_weak_directions_too():
+    """A bit as the small difference of two columns that otherwise repeat each other: white, it counts as much."""
+    rng = np.random.default_rng(0)
+    bits, common = rng.integers(0, 2, (2, 900)), rng.normal(size=(2, 900))
+    small = 0.1 * (2 * bits - 1 + 0.25 * rng.normal(size=(2, 900)))
+    features = [np.c_[n + s, n - s] for n, s in zip(common, small, strict=True)]
+    assert accuracy(probed(features, bits.sum(0) % 2)[3]["mixes"], bits.sum(0) % 2) > 0.95
 
 
 def test_features_that_say_nothing_are_no_information():

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from crossfade.analysis.area import area_replicates
 from crossfade.analysis.intervals import replicates
 from crossfade.analysis.paired import compare_tables, mean_difference, only_one_right, resampled_difference
 from crossfade.analysis.statistics import Compared
@@ -61,6 +62,35 @@ def test_auroc_of_two_classes():
     known = a["y.truth"].notna()
     areas = [roc_auc_score(t.loc[known, "y.truth"] == "well", t.loc[known, "y.p(well)"]) for t in (a, b)]
     assert compare_tables(a, b, "y", "auroc", multiclass=True).value == pytest.approx(areas[0] - areas[1])
+
+
+def test_auroc_of_samples_in_groups_counts_groups_and_not_samples():
+    """Every sample four times says no more than once: DeLong's test would be twice as sure."""
+    once = [table(skill, seed).assign(group=[f"g{i}" for i in range(300)]) for skill, seed in ((1.1, 1), (0.9, 2))]
+    four = [pd.concat([t] * 4, ignore_index=True).assign(id=[f"s{i}" for i in range(1200)]) for t in once]
+    alone = compare_tables(*once, "y", "auroc", multiclass=True, draws=4000)
+    copied = compare_tables(*four, "y", "auroc", multiclass=True, draws=4000)
+    assert copied.value == pytest.approx(alone.value)
+    assert (copied.low, copied.high) == pytest.approx((alone.low, alone.high), abs=0.1 * (alone.high - alone.low))
+    assert copied.p == pytest.approx(alone.p, rel=0.3)
+
+
+def test_auroc_of_three_classes_in_each_draw_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    label = rng.permutation(np.arange(60) % 3)
+    p = rng.dirichlet(np.ones(3), 60).round(1) + np.eye(3)[label] * 0.2  # with ties
+    groups = np.arange(60) // 2
+    found = area_replicates(label, p, groups, 20, seed=4)
+    assert found[0] == pytest.approx(one_against_the_rest(label, p))
+    weights = np.random.default_rng(4).multinomial(30, np.full(30, 1 / 30), size=20)
+    rows = [np.repeat(np.arange(60), weight[groups]) for weight in weights]
+    assert found[1:] == pytest.approx([one_against_the_rest(label[r], p[r]) for r in rows])
+    alone = area_replicates(np.zeros(4, int), p[:4], np.arange(4), 3)
+    assert np.isnan(alone).all()
+
+
+def one_against_the_rest(label, p):
+    return np.mean([roc_auc_score(label == c, p[:, c]) for c in range(3)])
 
 
 def test_a_mean_over_samples_needs_its_column_and_others_have_no_test():

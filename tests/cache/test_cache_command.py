@@ -24,7 +24,7 @@ def cache(tmp_path, monkeypatch):
     about = {"encoder": "TimmEncoder test_vit", "data": "set.csv", "samples": "60"}
     values = {"tokens": np.ones((60, 1, 64), np.float32), "mask": np.ones((60, 1), bool)}
     for key, name in (("aa", "scan"), ("bb", "note")):
-        store.fetch(key, {"what": name, **about}, lambda: values)
+        store.fetch(key, {"what": name, **about}, lambda _: values)
     save(tmp_path / "medical" / "ct-0123456789abcdef.npz", {"images": np.ones(1000)})
     old = time.time() - 10 * 86400
     os.utime(store.path("bb"), (old, old))

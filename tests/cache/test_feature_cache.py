@@ -138,25 +138,42 @@ def fake(**fields):
     return module
 
 
-def test_scoring_encodes_itself_what_is_not_known(cache):
+def test_scoring_computes_what_the_cache_lacks_of_its_split_alone(cache, encoded):
     module = fake(cache_gb=1.0)
     model = model_of(module, 1).eval()
-    with known_features(model, module):
-        assert not module.samples.features
-    assert not cache.exists()
+    for _ in range(2):
+        with known_features(model, module, "test"):
+            batch = module.samples[module.split["test"].tolist()]
+        assert all(tokens.isfinite().all() for tokens, _ in batch.features.values())
+    assert set(encoded.values()) == {len(module.split["test"])}
+
+
+def test_training_leaves_the_test_split_to_its_scoring(manifest, cache, encoded, tmp_path, monkeypatch):
+    trained = {}
+    real = experiment.train
+
+    def train(config, folder, data, label):
+        real(config, folder, data, label)
+        trained.update(encoded)
+        assert set(trained.values()) == {len(data.split["train"]) + len(data.split["val"])}
+
+    monkeypatch.setattr(experiment, "train", train)
+    run(manifest, tmp_path / "run")
+    assert trained
+    assert encoded == {"TimmEncoder": 60, "TextEncoder": 60}
 
 
 def test_the_cache_serves_what_scoring_would_encode(cache):
     module = fake(cache_gb=1.0)
     model = model_of(module, 1).eval()
-    raw = predictions(model, module, "test", torch.device("cpu"))
+    raw = predictions(model, fake(), "test", torch.device("cpu"))
     compute_features(model, module)
     for name in FROZEN:  # of this run alone: standardised features are another model
         model.embeddings[name].shift.zero_()
         model.embeddings[name].scale.fill_(1.0)
     module.samples.features.clear()
     again = fake(cache_gb=1.0)
-    with known_features(model, again):
+    with known_features(model, again, "test"):
         assert set(again.samples.features) == set(FROZEN)
     assert not again.samples.features
     cached = predictions(model, again, "test", torch.device("cpu"))

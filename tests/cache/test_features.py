@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 import tiny
-from crossfade.cache.features import compute_features
+from crossfade.cache.features import CHUNK, compute_features, encoded, known_features
 from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
+from crossfade.registry import default_choices
 from crossfade.targets import make_target
 from fake_source import SPECS, TARGETS, Fake, data
 
@@ -25,7 +27,7 @@ def model_of(module, tokens):
         fields = {**tiny.SMALL[kind], "frozen": name in FROZEN, "pool": "mean" if tokens == 1 else "none"}
         if kind == "image":
             fields["model"] = "test_resnet"
-        described = tiny.part(f"encoder/{kind}", tiny.options(f"encoder/{kind}")[0], **fields)
+        described = tiny.part(f"encoder/{kind}", default_choices()[f"encoder/{kind}"], **fields)
         encoders[name] = tiny.made(described, spec=SPECS[name], fitted=module.fitted["modalities"][name])
         encoders[name].freeze()
     embeddings = {name: Embedding(encoder.width, tiny.WIDTH, tokens) for name, encoder in encoders.items()}
@@ -48,7 +50,8 @@ def test_features_give_the_output_of_the_raw_values(tokens, training, memory_gb)
     raw = module.samples[rows]
     compute_features(model, module)
     expected = model(raw.inputs, raw.presence)
-    batch = module.samples[rows]
+    with known_features(model, module, "test"):  # some of these rows are not for training
+        batch = module.samples[rows]
     assert set(batch.features) == set(FROZEN)
     assert not set(FROZEN) & set(batch.inputs)  # what is known already is not served again
     out = model(batch.inputs, batch.presence, batch.features)
@@ -115,3 +118,48 @@ def test_a_feature_that_never_varies_is_only_shifted():
     embedding.standardise(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
     assert embedding.shift.tolist() == [2.0, 5.0]
     assert embedding.scale[1] == 1
+
+
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_a_training_computes_its_own_rows_and_scoring_the_others(tokens):
+    module = data(Fake(2 * CHUNK + 20, absent=ABSENT))
+    module.prepare()
+    model = model_of(module, tokens).eval()
+    compute_features(model, module)
+    train, val, test = (module.split[name] for name in ("train", "val", "test"))
+    own = np.concatenate([train, val])
+    assert all(x[own].isfinite().all() and x[test].isnan().all() for x, _ in module.samples.features.values())
+    with known_features(model, module, "test"):
+        found = {name: (x.clone(), mask.clone()) for name, (x, mask) in module.samples.features.items()}
+    rows = np.sort(np.concatenate([own, test]))
+    for name, (x, mask) in found.items():
+        parts = list(encoded(model, module, name, rows, tokens == 1, torch.device("cpu")))
+        at_once, mask_at_once = (torch.cat([part[i] for part in parts]) for i in (1, 2))
+        assert torch.equal(mask[rows], mask_at_once)
+        # a sample's neighbours in its chunk choose the kernels, and with them the last bits
+        torch.testing.assert_close(x[rows], at_once, atol=1e-5, rtol=1e-5)
+
+
+def test_what_nobody_keeps_is_not_computed_for_scoring():
+    module = data(Fake(12))
+    module.prepare()
+    model = model_of(module, 1).eval()
+    with known_features(model, module, "test"):
+        assert not module.samples.features
+    assert not module.samples.known
+
+
+def test_a_fill_that_breaks_off_is_not_taken_for_known(monkeypatch):
+    module = data(Fake(2 * CHUNK))
+    module.prepare()
+    model = model_of(module, 1).eval()
+    compute_features(model, module)
+    before = {name: arrays["rows"].copy() for name, (_, arrays) in module.samples.known.items()}
+    monkeypatch.setattr(type(module.samples), "values", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError), known_features(model, module, "test"):
+        pass
+    assert all((module.samples.known[name][1]["rows"] == rows).all() for name, rows in before.items())
+    monkeypatch.undo()
+    with known_features(model, module, "test"):
+        test = module.split["test"].tolist()
+        assert all(x.isfinite().all() for x, _ in module.samples[test].features.values())

@@ -20,11 +20,11 @@ from crossfade.cache.store import ABANDONED, Store
 KB = 1 / 2**20  # in 2³⁰ bytes
 
 
-def values(number: float = 1.0, count: int = 256) -> dict[str, np.ndarray]:
-    return {"tokens": np.full((count, 1), number, dtype=np.float32)}
+def values(found: object = None, number: float = 1.0) -> dict[str, np.ndarray]:
+    return {"tokens": np.full((256, 1), number, dtype=np.float32)}
 
 
-def never() -> dict[str, np.ndarray]:
+def never(found: object = None) -> dict[str, np.ndarray]:
     raise AssertionError("it is there already")
 
 
@@ -44,7 +44,7 @@ store = Store(folder, 1.0)
 def say(word):
     with open(sys.argv[2], "a") as file:
         file.write(word + "\\n")
-def values():
+def values(found=None):
     return {"tokens": np.ones((256, 1), np.float32)}
 """
     return subprocess.Popen(
@@ -63,6 +63,99 @@ def test_it_is_made_once(tmp_path):
     assert [path.name for path in store.folder.iterdir()] == ["a.safetensors"]  # no lock is left
 
 
+def has(*rows: int):
+    return lambda found: bool(found["rows"][list(rows)].all())
+
+
+def adding(row: int):
+    """Makes one more row of an entry of four."""
+
+    def make(found):
+        if found is None:
+            found = {"tokens": np.full((4, 64), np.nan, np.float32), "rows": np.zeros(4, np.bool_)}
+        assert not found["rows"][row]
+        found["tokens"][row], found["rows"][row] = row, True
+        return found
+
+    return make
+
+
+def test_an_entry_is_extended_and_who_has_it_open_keeps_what_he_has(tmp_path):
+    store = Store(tmp_path, 1.0)
+    first = store.fetch("a", {}, adding(1), has(1))
+    second = store.fetch("a", {}, adding(3), has(1, 3))
+    assert first["rows"].tolist() == [False, True, False, False]
+    assert np.isnan(first["tokens"][3]).all()
+    again = store.fetch("a", {}, never, has(1))
+    for found in (second, again):
+        assert found["rows"].tolist() == [False, True, False, True]
+        assert found["tokens"][[1, 3], 0].tolist() == [1.0, 3.0]
+
+
+def test_an_entry_that_is_extended_makes_no_room_for_itself(tmp_path):
+    store = Store(tmp_path, 4 * KB)
+    store.fetch("other", {}, values)
+    store.fetch("a", {}, adding(0), has(0))  # 1 KB of values
+    store.fetch("a", {}, adding(1), has(0, 1))
+    assert store.load("other") is not None
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= store.limit
+
+
+FILL = """
+def has(found):
+    return bool(found["rows"][row])
+def add(found):
+    if found is None:
+        found = {"tokens": np.full((4, 64), np.nan, np.float32), "rows": np.zeros(4, np.bool_)}
+    say(f"adds {row} to {found['rows'].sum()}")
+    time.sleep(wait)
+    found["tokens"][row], found["rows"][row] = row, True
+    return found
+"""
+
+
+def test_processes_that_extend_one_entry_at_once_lose_nothing(tmp_path):
+    said = tmp_path / "said"
+    code = "row, wait = int(sys.argv[3]), 0.2" + FILL + "assert store.fetch('a', {}, add, has)['tokens'][row, 0] == row"
+    every = [child(code, tmp_path / "cache", said, row) for row in range(4)]
+    for process in every:
+        assert process.wait(60) == 0, process.stderr.read()
+    found = Store(tmp_path / "cache", 1.0).fetch("a", {}, never, has(0, 1, 2, 3))
+    assert found["tokens"][:, 0].tolist() == [0, 1, 2, 3]
+    assert sorted(line.split()[-1] for line in said.read_text().splitlines()) == ["0", "1", "2", "3"]  # one by one
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["a.safetensors"]
+
+
+def test_a_process_killed_while_it_extends_an_entry_leaves_what_was_there(tmp_path):
+    said, store = tmp_path / "said", Store(tmp_path / "cache", 1.0)
+    store.fetch("a", {}, adding(0), has(0))
+    process = child("row, wait = 2, 60" + FILL + "store.fetch('a', {}, add, has)", store.folder, said)
+    while not said.exists() or not said.read_text():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert store.fetch("a", {}, never, has(0))["rows"].tolist() == [True, False, False, False]
+    assert store.fetch("a", {}, adding(2), has(0, 2))["tokens"][[0, 2], 0].tolist() == [0.0, 2.0]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    store = Store(tmp_path / "cache", 1.0)
+    store.fetch("a", {}, adding(0), has(0))
+    limit = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
+row, wait = 1, 0
+"""
+    code = limit + FILL + "print(store.fetch('a', {}, add, has)['tokens'][:2, 0].tolist())"
+    out, error = child(code, store.folder, tmp_path / "said").communicate(timeout=30)
+    assert out == "[0.0, 1.0]\n", error
+    assert "not cached" in error
+    assert store.load("a")["rows"].tolist() == [True, False, False, False]
+    assert len(list(store.folder.iterdir())) == 1
+
+
 def test_what_was_used_longest_ago_makes_room(tmp_path):
     store = Store(tmp_path, 4 * KB)  # an entry has 1 KB of values and a header
     for age, key in enumerate("abc"):
@@ -76,7 +169,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path):
 
 def test_what_is_in_use_stays_readable_when_it_makes_room(tmp_path):
     store = Store(tmp_path, 1.9 * KB)
-    mine = store.fetch("a", {}, lambda: values(3.0))
+    mine = store.fetch("a", {}, lambda _: values(number=3.0))
     store.fetch("b", {}, values)
     assert not store.path("a").exists()
     np.testing.assert_array_equal(mine["tokens"], 3.0)
@@ -104,7 +197,7 @@ def test_a_damaged_entry_is_made_anew_and_said(tmp_path, caplog, spoil):
     store = Store(tmp_path, 1.0)
     store.fetch("a", {}, values)
     spoil(store.path("a"))
-    found = store.fetch("a", {}, lambda: values(2.0))
+    found = store.fetch("a", {}, lambda _: values(number=2.0))
     assert found["tokens"].min() == 2.0
     assert warnings_of(caplog).count("are damaged") == 1
     caplog.clear()
@@ -120,7 +213,7 @@ def test_a_folder_that_cannot_be_costs_a_warning(tmp_path, caplog):
 
 
 def test_a_fault_of_the_samples_is_not_taken_for_one_of_the_cache(tmp_path):
-    def broken():
+    def broken(_):
         raise FileNotFoundError("scan.png")
 
     with pytest.raises(FileNotFoundError, match=r"scan\.png"):
@@ -130,7 +223,7 @@ def test_a_fault_of_the_samples_is_not_taken_for_one_of_the_cache(tmp_path):
 
 def test_of_two_processes_one_computes_and_the_other_waits(tmp_path):
     code = """
-def make():
+def make(found):
     say(f"made by {os.getpid()}")
     time.sleep(0.5)
     return values()
@@ -148,7 +241,7 @@ say(f"sum {found['tokens'].sum():g}")
 def test_a_killed_process_harms_nobody(tmp_path):
     said = tmp_path / "said"
     code = """
-def make():
+def make(found):
     say("computing")
     time.sleep(60)
 store.fetch("a", {}, make)
@@ -205,7 +298,7 @@ def test_a_folder_that_is_only_readable_is_read(open_folder):
     code = """
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
-def never():
+def never(found):
     raise AssertionError
 print(store.fetch("a", {}, never)["tokens"].sum(), store.fetch("b", {}, values)["tokens"].sum())
 """

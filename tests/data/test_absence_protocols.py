@@ -97,16 +97,30 @@ def test_only_the_given_patterns_occur_each_as_often():
 
 
 def test_scores_of_truths_and_values():
-    classes = truth_score(torch.tensor([0, 1, 2, -1, 1]), np.random.default_rng(0))
+    classes = truth_score(torch.tensor([0, 1, 2, -1, 1]), np.random.default_rng(0), 3)
     quantiles = ndtri((np.arange(3) + 0.5) / 3)
     assert sorted(classes[:3]) == pytest.approx(quantiles.tolist(), abs=1e-12)
     assert np.isnan(classes[3])
     assert classes[4] == classes[1]
-    numbers = truth_score(torch.tensor([[1.0], [3.0], [float("nan")]]), np.random.default_rng(0))
+    numbers = truth_score(torch.tensor([[1.0], [3.0], [float("nan")]]), np.random.default_rng(0), 1)
     np.testing.assert_allclose(numbers, [-1, 1, np.nan])
     lengths = value_score(torch.tensor([[5, 6, 0, 0], [5, 6, 7, 8]]), pad=0)
     np.testing.assert_allclose(lengths, [-1, 1])
     np.testing.assert_allclose(value_score(torch.tensor([[1.0, 1.0], [1.0, 1.0]]), None), [0, 0])
+
+
+def test_a_split_without_the_last_class_has_the_classes_in_the_order_of_the_others(tmp_path):
+    data = build_data(flow.config(flow.data_set(tmp_path, samples=120), "task.targets=[outcome]"))
+    data.prepare()
+    truth = data.samples.truth["outcome"]
+    last = int(truth.max())
+    every = torch.arange(len(truth))
+    few = every[truth < last]
+    for seed in range(20):
+        whole, part = (data._score("label", rows, np.random.default_rng(seed)) for rows in (every, few))
+        assert (whole[few.numpy()] == part).all()
+    unknown = torch.full((3,), -1)
+    assert np.isnan(truth_score(unknown, np.random.default_rng(0), last + 1)).all()
 
 
 @pytest.mark.parametrize("by", ["label", "value"])

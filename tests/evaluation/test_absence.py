@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import flow
+import tiny
 from crossfade import experiment
-from crossfade.analysis import absence, absence_figure
+from crossfade.analysis import absence, absence_figure, steps
 from crossfade.analysis.patterns import (
     COMPLETE,
     ORDERS,
@@ -143,6 +144,22 @@ def test_each_modality_is_encoded_once_and_a_pattern_is_one_pass_of_the_core(pre
     assert len(calls) == 3 * batches
     assert len(passes) == 2**3 - 1
     assert max(passes) == len(data.split["test"])
+
+
+def test_a_strategy_that_unfolds_its_samples_is_given_few_at_once(monkeypatch):
+    model = tiny.model(("camera", "note", "table"), "tfn", shared=True)
+    tokens, mask = model.embed(tiny.inputs(("camera", "note", "table"), 50), torch.ones(50, 3, dtype=torch.bool))
+    everything = torch.ones(3, dtype=torch.bool)
+    given, rows = [], np.arange(50)
+    with torch.no_grad():
+        whole = absence.decided(model, tokens, mask, everything, rows)
+        monkeypatch.setattr(steps, "NUMBERS", 7 * 9**3)
+        hook = model.fusion.register_forward_hook(lambda fusion, inputs, output: given.append(len(inputs[0])))
+        parts = absence.decided(model, tokens, mask, everything, rows)
+    hook.remove()
+    assert given == [7] * 7 + [1]
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name])
 
 
 def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_random(prepared):

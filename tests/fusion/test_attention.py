@@ -77,7 +77,7 @@ def test_missing_modalities_are_learned_tokens(x):
 
 @pytest.mark.parametrize("heads", [1, 4])
 def test_cross_attention_pair_by_pair(x, heads):
-    made, p = shaken("cross", heads=heads)
+    made, p = shaken("cross_attention", heads=heads)
     expected = []
     nothing = np.zeros((1, D))
     for b in range(B):

@@ -9,6 +9,7 @@ import torch
 import tiny
 from by_hand import MODALITIES, B, D, K, M, check, fused, ragged_tokens_and_mask, strategy, tokens_and_mask
 from crossfade.config.alpha import simplex_point
+from crossfade.errors import UserError
 
 
 @pytest.fixture
@@ -42,6 +43,12 @@ def test_weighted(x, given, point):
     made = strategy("weighted", alpha=simplex_point(given, MODALITIES))
     np.testing.assert_allclose(made.alpha.numpy(), point, atol=1e-7)
     check(fused(made, x), weighted_by_hand(x, point))
+
+
+@pytest.mark.parametrize("alpha", [0.3, "lerned", [0.2, 0.3, 0.5], {"camara": 1.0}])
+def test_an_alpha_that_says_not_which_modality_is_no_even_one(alpha):
+    with pytest.raises(UserError, match="alpha="):
+        strategy("weighted", alpha=alpha)
 
 
 def test_weighted_of_two_is_the_crossfade():

@@ -220,7 +220,7 @@ def test_the_command_writes_tables_and_figures_and_the_page_shows_them(run, caps
     assert command("stress", arguments) == 0
     pd.testing.assert_frame_equal(run.table("robustness_outcome"), before)  # the same numbers again
     page = write_report(run, run.path / "report.html").read_text(encoding="utf-8")
-    for word in ("outcome: corrupted inputs", "size: adversarial inputs", "typos", "ε = 0.1"):
+    for word in ("Corrupted inputs", "Adversarial inputs", "typos", "ε = 0.1"):
         assert word in page
 
 

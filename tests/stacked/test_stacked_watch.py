@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from crossfade.stacked.watch import Watch
+from crossfade.training.watch import Watch
 
 NAN = math.nan
 

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -78,10 +80,8 @@ def test_numbers_of_workers_are_checked_before_anything_runs(
     assert not list(tmp_path.iterdir())
 
 
-TINY = (
-    *("task=synthetic", "data.source.samples=120", "width=8", "singles=false", "patterns=false"),
-    *("trainer.progress=false", "hydra.sweep.dir=sweep"),
-)
+SMALL = ("width=8", "singles=false", "patterns=false", "trainer.progress=false", "hydra.sweep.dir=sweep")
+SYNTHETIC = ("task=synthetic", "data.source.samples=120")
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def begin(*settings: str) -> subprocess.Popen[str]:
         code = "from crossfade.cli import main; main()"
-        line = [sys.executable, "-c", code, "train", "-m", *TINY, *settings]
+        task = [] if any(text.startswith("task=") for text in settings) else SYNTHETIC
+        line = [sys.executable, "-c", code, "train", "-m", *task, *SMALL, *settings]
         log = (tmp_path / f"screen{len(begun)}.txt").open("w")
         process = subprocess.Popen(line, cwd=tmp_path, stdout=log, stderr=log, text=True, start_new_session=True)
         begun.append(process)
@@ -162,10 +163,34 @@ def test_kills_lose_no_more_than_the_running_epoch(start: Callable[..., subproce
         assert RunFolder(folder).summary()["metrics"]
 
 
+def ranks(folder: Path) -> dict[int, list[str]]:
+    """The processes of a distributed training in this folder, and their command lines."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = [os.fsdecode(word) for word in path.read_bytes().split(b"\0")]
+            if "crossfade.rank" in words and Path(words[-2]) == folder:
+                found[int(path.parent.name)] = words
+    return found
+
+
 @pytest.mark.slow
-def test_ddp_in_a_sweep_starts_no_second_sweep(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
-    settings = ("seed=0,1", "trainer.epochs=1", "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
-    assert start(*settings, "hydra/launcher=local", "hydra.launcher.workers=1").wait(240) == 0
+@pytest.mark.parametrize("launcher", ["basic", "local"])
+def test_ddp_in_a_sweep_starts_no_second_sweep(
+    launcher: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Two processes a job; rank 1 knows the run's folder and no command line of a sweep."""
+    settings = ("seed=0,1", "trainer.epochs=2", "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
+    own = ("hydra.launcher.workers=1",) if launcher == "local" else ()
+    sweep = start(*settings, f"hydra/launcher={launcher}", *own)
+    seen: list[list[str]] = []
+    while sweep.poll() is None:
+        words = [one for one in ranks(Path("sweep/00_seed=0")).values() if "torch.distributed.run" not in one]
+        seen = max(seen, words, key=len)
+        time.sleep(0.1)
+    assert sweep.returncode == 0, (tmp_path / "screen0.txt").read_text()
+    assert len(seen) == 2
+    assert not any({"train", "seed=0,1"} & set(words) for words in seen)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["sweep"]
     folders = sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/config.yaml"))
     assert folders == ["00_seed=0", "01_seed=1"]
@@ -173,18 +198,85 @@ def test_ddp_in_a_sweep_starts_no_second_sweep(start: Callable[..., subprocess.P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
-def test_launchers_of_hydra(launcher: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
-    plugin = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}[launcher]
-    pytest.importorskip(f"hydra_plugins.hydra_{plugin}_launcher")
-    sweep = start("seed=0,1,2", "trainer.epochs=1", "optim.lr=0.001", f"hydra/launcher={launcher}")
-    assert sweep.wait(240) == 0, (tmp_path / "screen0.txt").read_text()
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_ranks_end_with_their_run(
+    number: signal.Signals, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Else they would write to the folder that the resumed run writes to."""
+    start("seed=0", "trainer.epochs=5000", "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
+    folder = tmp_path / "sweep" / "00"
+    until(lambda: len(epochs(folder)) > 2, "the ranks to train")
+    theirs = ranks(Path("sweep/00"))
+    assert len(theirs) >= 2
+    os.kill(pid(folder), number)
+    until(lambda: not any(alive(one) for one in theirs), "the ranks to end", 20)
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_no_worker_from_telling_its_end() -> None:
+    """Its log lies on that disk too: with an exit code of Python's own it would be a failed job, and not taken up."""
+    code = """
+import os, sys
+from crossfade.errors import Failure
+from crossfade.sweeps.launchers.worker import _last_words
+full = os.open("/dev/full", os.O_WRONLY)
+os.dup2(full, 1)
+os.dup2(full, 2)
+sys.stdout = open(1, "w", closefd=False)  # what is printed waits, also under PYTHONUNBUFFERED
+print("of the training")
+_last_words(Failure("no room"))
+sys.exit(74)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 74
+
+
+PLUGIN = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}
+
+
+def table(folder: Path, name: str, broken: bool = False) -> None:
+    """Sixty samples of two numbers and what they tell; `broken` has a cell that is no number."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 2
+    numbers = {key: (truth + rng.normal(size=60)).round(3).astype(str) for key in ("a1", "b1")}
+    if broken:
+        numbers["a1"][7] = "?!"
+    rows = pd.DataFrame({"id": [f"P{i}" for i in range(60)], **numbers, "outcome": np.where(truth, "yes", "no")})
+    rows.to_csv(folder / f"{name}.csv", index=False)
+    modalities = "{a: {kind: table, column: [a1]}, b: {kind: table, column: [b1]}}"
+    targets = "{outcome: {kind: multiclass, column: outcome}}"
+    (folder / f"{name}.yaml").write_text(f"id: id\nmodalities: {modalities}\ntargets: {targets}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", list(PLUGIN))
+def test_launchers_of_hydra_go_on_after_failed_jobs(
+    launcher: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Four jobs, of which two cannot read their data; that is mended, and the same command runs these two again."""
+    pytest.importorskip(f"hydra_plugins.hydra_{PLUGIN[launcher]}_launcher")
+    table(tmp_path, "one")
+    table(tmp_path, "two", broken=True)
+    settings = (
+        *("task=custom", "data.manifest=one.csv,two.csv", "seed=0,1", "trainer.epochs=1", "optim.lr=0.001"),
+        f"hydra/launcher={launcher}",
+    )
+    assert start(*settings).wait(240) == 1, (tmp_path / "screen0.txt").read_text()
     entries = Ledger.open(tmp_path / "sweep").entries()
-    assert [(entry.state, entry.attempts) for entry in entries] == [("finished", 1)] * 3
-    config = RunFolder(tmp_path / "sweep" / entries[2].name).run_config()
-    assert (config.seed, config.group, config.figures) == (2, "sweep", False)
+    assert [(entry.state, entry.attempts) for entry in entries] == [*[("finished", 1)] * 2, *[("failed", 1)] * 2]
+    assert all("?!" in str(entry.error) for entry in entries[2:])
+    kept = (tmp_path / "sweep" / entries[0].name / "summary.json").read_bytes()
+
+    table(tmp_path, "two")
+    assert start(*settings, "retry=true").wait(240) == 0, (tmp_path / "screen1.txt").read_text()
+    entries = Ledger.open(tmp_path / "sweep").entries()
+    assert [entry.state for entry in entries] == ["finished"] * 4
+    assert [entry.attempts for entry in entries] == [1, 1, 2, 2]
+    assert (tmp_path / "sweep" / entries[0].name / "summary.json").read_bytes() == kept
+    config = RunFolder(tmp_path / "sweep" / entries[3].name).run_config()
+    assert (config.seed, config.group, config.figures) == (1, "sweep", False)
     assert "optim.lr=0.001" in RunFolder(tmp_path / "sweep" / entries[0].name).overrides()
     assert list((tmp_path / "sweep" / entries[0].name).glob("output.log"))
+    assert (tmp_path / "sweep" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,12 +99,54 @@ def test_a_job_is_what_its_folder_says(ledger: Ledger, before: str, left: Any, a
     assert (ledger.entries()[0].value is not None) == (after == "finished")
 
 
+def test_what_is_right_is_not_written_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit takes milliseconds of the disk's, and a sweep of 5,000 finished jobs is resumed too."""
+    for entry in ledger.entries():
+        (ledger.folder / entry.name).mkdir()
+        finish(ledger.folder / entry.name)
+    ledger.reconcile()
+    assert states(ledger) == ["finished", "finished"]
+    monkeypatch.setattr(ledger, "_update", lambda *given: pytest.fail("written again"))
+    ledger.reconcile()
+
+
 def test_a_job_that_runs_is_left_alone(ledger: Ledger) -> None:
     folder = ledger.folder / ledger.entries()[0].name
     folder.mkdir()
     with RunFolder(folder).running():
         ledger.reconcile()
         assert states(ledger) == ["running", "waiting"]
+
+
+@pytest.mark.parametrize("statement", ["create table jobs", "pragma user_version", "insert into sweep", "replace"])
+def test_a_ledger_is_made_whole_or_not_at_all(tmp_path: Path, statement: str) -> None:
+    """A process is killed at each step of making it; the next one makes it, and the sweep begins."""
+    code = f"""
+import os, signal, sqlite3
+from pathlib import Path
+from crossfade.sweeps.ledger import Ledger
+
+def kill(*given):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def connect(*given, **options):
+    connection = real(*given, **options)
+    connection.set_trace_callback(lambda text: text.strip().startswith({statement!r}) and kill())
+    return connection
+
+real, sqlite3.connect = sqlite3.connect, connect
+if {statement!r} == "replace":
+    os.replace = kill
+Ledger.create(Path({str(tmp_path)!r}), {{"command": ["seed=0"]}})
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(UserError, match="is no sweep"):
+        Ledger.open(tmp_path)
+    made = Ledger.create(tmp_path, {"command": ["seed=0"]})
+    made.add([job("a")])
+    assert states(Ledger.open(tmp_path)) == ["waiting"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
 def test_a_ledger_of_another_version_is_refused(ledger: Ledger) -> None:

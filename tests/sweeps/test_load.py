@@ -109,7 +109,7 @@ def test_the_ledger_knows_of_jobs_without_a_folder_and_of_killed_ones(tmp_path):
     assert table["error"].isna().tolist() == [True, False, True]
     assert table["error"][1] == "killed for memory"
     assert list(table["seed"]) == [0, 1, 2]
-    assert sweep_settings(tmp_path) == ["hydra.sweep.dir=x", "++seed=0,1,2"]
+    assert sweep_settings(tmp_path) == [["hydra.sweep.dir=x", "++seed=0,1,2"]]
 
 
 def test_a_damaged_ledger_hides_no_run(tmp_path):

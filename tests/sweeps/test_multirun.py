@@ -50,6 +50,28 @@ def test_alpha_that_no_job_uses_is_a_mistake(jobs: list, capsys: pytest.CaptureF
     assert not jobs
 
 
+def test_a_field_of_some_strategies_plays_no_part_in_the_others(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=sum,lmf", "fusion.rank=2,3", "seed=0,1") == 0
+    assert "8 jobs, 6 distinct: fusion.rank plays no part in sum" in capsys.readouterr().out
+    assert [folder.name for _, folder, _ in jobs] == [
+        *("00_fusion=sum,seed=0", "01_fusion=sum,seed=1"),
+        *(f"0{2 + i}_fusion=lmf,fusion.rank={2 + i // 2},seed={i % 2}" for i in range(4)),
+    ]
+    assert jobs[0][2] == ["fusion=sum", "seed=0"]  # a command that trains it alone
+    assert [config.fusion.get("rank") for config, _, _ in jobs] == [None, None, 2, 2, 3, 3]
+    assert outcome("-m", "fusion=sum,lmf", "fusion.rank=4") == 0
+    assert [config.fusion.get("rank") for config, _, _ in jobs[6:]] == [None, 4]
+    assert jobs[6][2] == ["fusion=sum"]
+
+
+def test_a_field_of_no_strategy_is_a_mistake(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("-m", "fusion=sum,max", "fusion.rank=2,3") == 2
+    assert "fusion.rank: unknown key." in capsys.readouterr().err
+    assert outcome("-m", "fusion=sum,lmf", "fusion.rnak=2,3") == 2
+    assert "fusion.rnak: unknown key." in capsys.readouterr().err
+    assert not jobs
+
+
 def test_a_fixed_alpha_goes_to_the_jobs_that_use_it(jobs: list) -> None:
     assert outcome("-m", "fusion=sum,weighted", "alpha=0.5") == 0
     assert [config.alpha for config, _, _ in jobs] == [None, 0.5]
@@ -62,6 +84,28 @@ def test_all_jobs_are_checked_before_the_first_starts(jobs: list, capsys: pytest
     assert "core.heads=3: must divide width=64." in shown
     assert not jobs
     assert not Path("logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("seed=range(3,3)", "seed=range(3,3): no values, so the sweep would have no jobs."),
+        ("seed=glob(x*)", "seed=glob(x*): a pattern chooses options of a group, and seed is none."),
+        ("fusion=glob(zz*)", "fusion=glob(zz*): no fusion is called like that"),
+        ("seed=choice()", "seed=choice(): cannot be read"),
+    ],
+)
+def test_an_empty_sweep_is_a_mistake(
+    setting: str, message: str, jobs: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome("-m", setting, "width=32") == 2
+    assert message in capsys.readouterr().err
+    assert not jobs
+
+
+def test_a_pattern_chooses_the_options_that_match(jobs: list) -> None:
+    assert outcome("-m", "fusion=glob(mu*)") == 0
+    assert [config.fusion["_target_"].rpartition(".")[2] for config, _, _ in jobs] == ["Multiplicative", "MUTAN"]
 
 
 def test_wrong_options_and_keys_of_a_sweep_are_said_together(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,6 +126,14 @@ def test_a_failing_job_does_not_stop_the_others(jobs: list, capsys: pytest.Captu
         ("failed", "ValueError: boom", 1),
         ("finished", None, 1),
     ]
+
+
+def test_a_failure_is_said_with_all_of_its_settings(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
+    many = ["optim.lr=0.001,0.002", "data.batch_size=32,64", "optim.weight_decay=0.01,0.1", "core.dropout=0.1,0.2"]
+    assert outcome("-m", "name=broken", *many, "seed=0,1") == 1
+    shown = capsys.readouterr().out
+    settings = "optim.lr=0.001,data.batch_size=32,optim.weight_decay=0.01,core.dropout=0.1,seed=0"
+    assert f"({settings}): ValueError: boom (see logs/sweeps/" in shown
 
 
 def test_fail_fast_starts_no_further_job(jobs: list, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +164,20 @@ def test_a_sweep_grows_in_its_folder(jobs: list) -> None:
     assert outcome("-m", "seed=0,1", "hydra.sweep.dir=mine") == 0
     assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0
     assert [folder.name for _, folder, _ in jobs] == ["00_seed=0", "01_seed=1", "02_seed=2"]
+    commands = Ledger.open(Path("mine")).commands()
+    assert commands == [["hydra.sweep.dir=mine", "++seed=0,1"], ["hydra.sweep.dir=mine", "++seed=0,1,2"]]
+    assert outcome("-m", "seed=0,1,2", "hydra.sweep.dir=mine") == 0  # nothing new
+    assert len(Ledger.open(Path("mine")).commands()) == 2
+
+
+def test_a_grown_sweep_is_resumed_with_all_of_its_jobs(jobs: list) -> None:
+    assert outcome("-m", "seed=1,2", "hydra.sweep.dir=mine") == 0
+    assert outcome("-m", "seed=0,5", "name=broken", "fail_fast=true", "hydra.sweep.dir=mine") == 1
+    assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == [*["finished"] * 2, "failed", "waiting"]
+    with pytest.raises(SystemExit) as end:
+        command("sweep", ["resume", "mine", "fail_fast=false"])
+    assert end.value.code == 1
+    assert [entry.state for entry in Ledger.open(Path("mine")).entries()] == [*["finished"] * 2, "failed", "finished"]
 
 
 def test_an_older_ledger_beside_does_not_keep_a_sweep_from_beginning(jobs: list) -> None:
@@ -200,6 +266,8 @@ def test_a_label_makes_no_new_job(jobs: list, capsys: pytest.CaptureFixture[str]
     assert outcome("-m", "name=one,two") == 0
     assert "2 jobs, 1 distinct: name plays no part" in capsys.readouterr().out
     assert len(jobs) == 1
+    assert outcome("-m", "name=one", "trainer.progress=false") == 0  # nor does what is shown
+    assert "1 finished, nothing to run" in capsys.readouterr().out
 
 
 def test_a_sweep_goes_where_the_user_says(jobs: list) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 import zlib
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -19,9 +17,10 @@ from crossfade.sweeps.load import load_sweep, table_of
 from crossfade.sweeps.report import report_of, sections
 from crossfade.sweeps.report.build import Sweep, write_sweep_report
 from crossfade.sweeps.report.factors import grid_of
-from crossfade.sweeps.report.landscape_figure import spread
+from crossfade.sweeps.report.landscape_figure import draw_landscape, spread
 from crossfade.sweeps.report.ranking import sentences
 from crossfade.sweeps.report.tables import count
+from page_text import Page
 from sweep_folder import MAIN, base, job, summary, sweep
 
 ALPHAS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, "learned"]
@@ -51,46 +50,6 @@ def folder(tmp_path_factory):
 def looked_at(path, metric=MAIN, better="max"):
     jobs = read_jobs(path)
     return Sweep(path, jobs, table_of(path, jobs), metric, better)
-
-
-class Page(HTMLParser):
-    """The page's words and links; every element is closed, no id is there twice, nothing is loaded or run."""
-
-    VOID = ("meta", "img", "br", "link", "input")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.words, self.ids, self.links, self.titles = [], [], [], [], []
-        self.feed(text)
-        assert not self.open
-        assert len(self.ids) == len(set(self.ids))
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in self.VOID:
-            self.open.append(tag)
-        values = dict(attrs)
-        self.ids += [values["id"]] if "id" in values else []
-        self.links += [values["href"]] if tag == "a" else []
-        assert tag not in ("script", "link", "iframe")
-        assert not values.get("src", "data:").startswith(("http", "//"))
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-        if self.open and self.open[-1] == "h2":
-            self.titles.append(data)
-
-    @property
-    def text(self):
-        return re.sub(r"\s+", " ", " ".join(self.words))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +82,7 @@ def test_the_page_holds_every_part(page, folder):
 def test_links_are_relative_and_lead_to_pages_where_there_are_any(page, folder, tmp_path):
     assert "000_fusion%3Dweighted%2Calpha%3D0.0%2Cseed%3D0/report.html" in page.links
     assert all(not link.startswith(("/", "http", "file:")) for link in page.links)
-    assert len(page.links) == 54 + 1
+    assert len([link for link in page.links if not link.startswith("#")]) == 54 + 1
     elsewhere = write_sweep_report(folder, tmp_path / "deep" / "page.html")
     link = next(one for one in Page(elsewhere.read_text(encoding="utf-8")).links if one.endswith("report.html"))
     from urllib.parse import unquote
@@ -187,6 +146,21 @@ def test_the_landscape_has_the_optimum_the_flat_range_and_what_was_learned(folde
     assert e.mean == pytest.approx(np.mean([score("weighted", 0.0, seed) for seed in range(6)]))
 
 
+def test_the_best_alpha_is_a_line_where_it_is_known(tmp_path, folder):
+    raw = base()
+    for number, a in enumerate((0.2, 0.6)):
+        point = {"a": a, "b": 1 - a}
+        best = {m: {"value": v, "low": v - 0.01, "high": v + 0.01} for m, v in {"a": 0.638, "b": 0.362}.items()}
+        config = {**raw, "fusion": {**raw["fusion"], "alpha": point}}
+        job(tmp_path / f"{number:02d}_x", config, [f"alpha={a}"], summary(0.8, alpha=point, best_alpha=best))
+    landscape = looked_at(tmp_path).landscape
+    assert landscape.panels[0].best_alpha == 0.638
+    draw_landscape(landscape, {"weighted": "#1f6feb"}, "accuracy", ["a", "b"], tmp_path / "landscape.svg")
+    drawn = (tmp_path / "landscape.svg").read_text(encoding="utf-8")
+    assert "best α, closed form: .638" in drawn
+    assert np.isnan(looked_at(folder).landscape.panels[0].best_alpha)
+
+
 def test_alpha_that_is_no_single_number_is_not_on_the_line(tmp_path):
     raw = base("task.modalities=[a,b,c]")
     for number, weights in enumerate(([0.2, 0.4, 0.4], [0.6, 0.2, 0.2], [0.2, 0.7, 0.1])):
@@ -217,6 +191,42 @@ def test_what_matters_is_worked_out_on_the_full_grid(tmp_path):
     assert grid is None
     assert "3 of 4 combinations" in note
     assert "No full grid" in Page(write_sweep_report(tmp_path / "s").read_text(encoding="utf-8")).text
+
+
+def test_a_combination_that_failed_costs_its_level_and_not_the_whole_grid(tmp_path):
+    def known(fusion, alpha, seed, width=64):
+        return 0.8 - 0.1 * (alpha - 0.6) ** 2 + 0.01 * (width == 64)
+
+    sweep(tmp_path / "s", ["weighted", "loglinear"], [0.2, 0.4, 0.6, 0.8], 2, known, {"width": [32, 64]})
+    for gone in (tmp_path / "s").glob("*fusion=weighted,alpha=0.4,width=32*"):
+        shutil.rmtree(gone)
+    grid, note = grid_of(looked_at(tmp_path / "s").settings)
+    assert grid.levels == {"fusion": ["weighted", "loglinear"], "α": [0.2, 0.6, 0.8], "width": [32, 64]}
+    assert "Without α=0.4, where combinations have not finished." in note
+
+
+def test_drawn_points_are_no_grid(tmp_path):
+    path = tmp_path / "s"
+    rng, raw = np.random.default_rng(0), base("fusion=sum")
+    for i, (lr, decay, dropout) in enumerate(rng.random((60, 3))):
+        told = [
+            f"optim.lr={lr}",
+            f"optim.weight_decay={decay}",
+            f"core.dropout={dropout}",
+            f"core.heads={2 ** (i % 3)}",
+        ]
+        job(path / f"{i:02d}_x", raw, ["fusion=sum", *told], summary(0.8))
+    started = time.process_time()
+    grid, note = grid_of(looked_at(path).settings)
+    assert time.process_time() - started < 5
+    assert grid is None
+    assert "60 of 648000 combinations" in note
+
+
+def test_whole_numbers_stay_whole_where_a_job_lacks_the_setting(tmp_path):
+    sweep(tmp_path / "s", ["concat"], [None], 2, score, {"width": [32, 64]})
+    job(tmp_path / "s" / "90_fusion=sum", base("fusion=sum"), ["fusion=sum"], None)
+    assert [s.label for s in looked_at(tmp_path / "s").settings] == ["concat width=32", "concat width=64"]
 
 
 def test_curves_over_absence_are_means_over_the_repeats(folder):
@@ -298,6 +308,23 @@ def test_the_command_says_what_is_wrong(folder, tmp_path, capsys):
     assert "metric=nonsense: no run of the sweep has it." in capsys.readouterr().err
     assert command("report", [f"sweep={folder}", f"output={tmp_path / 'x.html'}"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "x.html")
+
+
+def test_full_gives_each_finished_run_a_page(tmp_path, capsys, monkeypatch):
+    def page_of(run, output):
+        output.write_text(f"of {run.path.name}")
+        return output
+
+    monkeypatch.setattr("crossfade.report.build.write_report", page_of)
+    path, raw = tmp_path / "s", base()
+    for seed, values in enumerate([summary(0.8), summary(0.7), None]):
+        job(path / f"0{seed}_seed={seed}", {**raw, "seed": seed}, [f"seed={seed}"], values)
+    (path / "00_seed=0" / "report.html").write_text("its own")
+    assert command("report", [f"sweep={path}", "full=true"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(path / "01_seed=1" / "report.html"), str(path / "report.html")]
+    assert (path / "00_seed=0" / "report.html").read_text() == "its own"
+    page = Page((path / "report.html").read_text(encoding="utf-8"))
+    assert {link for link in page.links if "report.html" in link} == {f"0{i}_seed%3D{i}/report.html" for i in (0, 1)}
 
 
 def test_at_the_end_of_a_sweep_a_fault_of_the_report_is_said_and_no_more(tmp_path, capsys, monkeypatch):

@@ -53,3 +53,11 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "boom" in shown
     assert "more" not in shown
     assert "Sweep folder: logs/sweeps/x" in shown
+
+
+def test_a_long_error_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table([Outcome(Path("b"), error="The loss is nan, on the samples " + "S00171, " * 30)], Path("x"))
+    shown = capsys.readouterr().out
+    assert "The loss is nan" in shown
+    assert "…" in shown
+    assert shown.count("S00171") < 15

@@ -48,9 +48,14 @@ def test_the_same_numbers_as_one_after_another(capsys: pytest.CaptureFixture[str
         assert stacked == (entry.name != "04_fusion=concat")
 
 
-def test_one_that_diverges_leaves_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    settings = ("optim.lr=0.001,0.003,0.01,1e30", "optim.schedule=constant", "optim.warmup=0.0")
+def test_one_that_diverges_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ("optim.lr=0.001,0.003,0.01,1e30", "optim.schedule=constant", "optim.warmup=0.0", "logger=wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
     assert sweep(*settings, "hydra.sweep.dir=x", "hydra/launcher=vectorized") == 1
+    assert len(list(Path("x").glob("*/wandb_id.txt"))) == 4  # also of the one that failed before its first metric
+    assert len(list(Path("x").glob("wandb/offline-run-*"))) == 4
     entries = Ledger.open(Path("x")).entries()
     assert [entry.state for entry in entries] == ["finished"] * 3 + ["failed"]
     assert "The loss is nan" in (entries[3].error or "") or "The loss is inf" in (entries[3].error or "")

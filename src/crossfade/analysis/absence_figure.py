@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from crossfade.analysis.metric_names import printed_metric
 from crossfade.analysis.results_table import short
 from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
 
@@ -78,7 +79,7 @@ def _bars(
         axes.plot(at, list(marks.values()), "D", ms=4, mfc="white", mec=ORANGE, label="trained on it alone")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=7)
     axes.set_xlim(min(0.0, float(np.nanmin(values))), 1.0 if 0.5 < room <= 1 else 1.05 * room)
-    axes.set_xlabel(metric.replace("_", " "))
+    axes.set_xlabel(printed_metric(metric))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
 
@@ -90,5 +91,5 @@ def _curve(axes: Axes, curve: pd.DataFrame, metric: str) -> None:
     area = np.trapezoid(value, rate) / (rate[-1] - rate[0])
     axes.set_title(f"mean over these rates {short(area)}", loc="left")
     axes.set_xlabel("rate at which a modality is absent")
-    axes.set_ylabel(metric.replace("_", " "))
+    axes.set_ylabel(printed_metric(metric))
     axes.grid(axis="y")

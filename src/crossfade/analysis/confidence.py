@@ -13,6 +13,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import binomtest
 
+from crossfade.analysis.intervals import bootstrap_means
+
 BINS = 15
 RANGE = (0.05, 20.0)  # of temperatures
 
@@ -90,13 +92,23 @@ def conformal_threshold(probability: np.ndarray, label: np.ndarray, alpha: float
     return float(of_truth[k - 1]) if k <= len(label) else 0.0
 
 
-def conformal_sets(probability: np.ndarray, label: np.ndarray, threshold: float) -> Sets:
-    """What the sets {c: p_c ≥ threshold} of a test split are worth."""
+def conformal_sets(probability: np.ndarray, label: np.ndarray, threshold: float, groups: np.ndarray) -> Sets:
+    """What the sets {c: p_c ≥ threshold} of a test split are worth.
+
+    The interval is the exact one of a share where each sample is a group, else by bootstrap over groups; of sets that
+    all hold the truth the exact one of so many groups.
+    """
     inside = probability >= threshold
-    right = int(inside[np.arange(len(label)), label].sum())
-    interval = binomtest(right, len(label)).proportion_ci(0.95, "exact")
+    holds = inside[np.arange(len(label)), label]
+    count = len(np.unique(groups))
+    if count == len(label) or holds.all():
+        right = int(holds.sum()) if count == len(label) else count
+        exact = binomtest(right, count).proportion_ci(0.95, "exact")
+        low, high = exact.low, exact.high
+    else:
+        _, low, high = bootstrap_means(holds[None].astype(float), groups)[0]
     size = inside.sum(1)
-    return Sets(right / len(label), interval.low, interval.high, float(size.mean()), float((size == 1).mean()))
+    return Sets(float(holds.mean()), low, high, float(size.mean()), float((size == 1).mean()))
 
 
 def selective_risk(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,12 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from crossfade.analysis.confidence import calibration_bins, calibration_error
+from crossfade.analysis.metric_names import printed_metric
 from crossfade.analysis.results_table import Row, best_single, short
 from crossfade.drawing import BLUE, GREY, INK, ORANGE, STYLE, save
-
-
-def _spoken(metric: str) -> str:
-    return metric.rsplit("/", 1)[-1].replace("_", " ")
 
 
 @rc_context(STYLE)
@@ -55,7 +52,7 @@ def comparison(rows: Sequence[Row], main: str, path: Path, better: str = "max") 
     axes.grid(axis="x")
     if all(0 <= row.values[main] <= 1 for row in [*bars, *lines]):
         axes.set_xlim(0, 1)
-    axes.set_xlabel(_spoken(main))
+    axes.set_xlabel(printed_metric(main))
     if lines:
         figure.legend(loc="outside upper left", ncols=len(lines))
     save(figure, path)
@@ -77,7 +74,7 @@ def training_curves(metrics: pd.DataFrame, main: str, path: Path) -> None:
     if main in metrics:
         known = metrics.dropna(subset=[main])
         axes[1].plot(known["epoch"] + 1, known[main], color=BLUE, marker="o", ms=3)
-        axes[1].set_ylabel(f"validation {_spoken(main)}")
+        axes[1].set_ylabel(f"validation {printed_metric(main)}")
     for one in axes:
         one.set_xlabel("epoch")
         one.xaxis.set_major_locator(MaxNLocator(integer=True))

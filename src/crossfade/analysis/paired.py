@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from crossfade.analysis.area import area_replicates
 from crossfade.analysis.confusion import METRICS
 from crossfade.analysis.intervals import paired_difference
 from crossfade.analysis.statistics import Compared, delong, mcnemar
@@ -27,8 +28,9 @@ def compare_tables(
     """metric(a) − metric(b) over the samples whose truth is known; None where no paired test of this metric is at hand.
 
     Metrics of a confusion matrix and means over samples (a column "<target>.<metric>" of the table) by bootstrap and
-    permutation over groups; AUROC of two classes by DeLong's test; any other (mean average precision, F1 of several
-    labels, an alarm's AUROC) from both models' values in the same bootstrap draws, a run's table "resamples_<target>".
+    permutation over groups; AUROC of two classes by DeLong's test where each sample is a group, else, and of more
+    classes, by bootstrap over groups; any other (mean average precision, F1 of several labels, an alarm's AUROC) from
+    both models' values in the same bootstrap draws, a run's table "resamples_<target>".
     `draws` of bootstrap and permutation: the p-value is at least 1/(1 + draws).
     Raises ValueError where the tables do not hold the same samples, groups or draws.
     """
@@ -43,7 +45,7 @@ def compare_tables(
     if multiclass and metric in METRICS:
         return _confusions(a, b, target, metric, draws)
     if multiclass and metric == "auroc":
-        return _auroc(a, b, target)
+        return _auroc(a, b, target, draws)
     if column in a and column in b:
         groups = a["group"].astype(str).to_numpy()
         return mean_difference(a[column].to_numpy(float), b[column].to_numpy(float), groups, resamples=draws)
@@ -103,15 +105,21 @@ def _confusions(a: pd.DataFrame, b: pd.DataFrame, target: str, metric: str, draw
     return Compared(*paired_difference(truth, of_a, of_b, groups, len(classes), metric, resamples=draws))
 
 
-def _auroc(a: pd.DataFrame, b: pd.DataFrame, target: str) -> Compared | None:
-    classes = [c for c in a.columns if c.startswith(f"{target}.p(")]
-    if len(classes) != 2:
-        return None
+def _auroc(a: pd.DataFrame, b: pd.DataFrame, target: str, draws: int) -> Compared | None:
+    """DeLong's test takes each sample for a trial of its own: not so where a group has several."""
+    columns = [c for c in a.columns if c.startswith(f"{target}.p(")]
     known = a[f"{target}.truth"].notna()
-    positive = a.loc[known, f"{target}.truth"].astype(str) == classes[1][len(target) + 3 : -1]
-    if min(positive.sum(), (~positive).sum()) < 2:
-        return None
-    return delong(positive.to_numpy(), a.loc[known, classes[1]].to_numpy(), b.loc[known, classes[1]].to_numpy())
+    number = {column[len(target) + 3 : -1]: i for i, column in enumerate(columns)}
+    label = a.loc[known, f"{target}.truth"].astype(str).map(number).to_numpy(int)
+    groups = a.loc[known, "group"].astype(str).to_numpy()
+    of_a, of_b = (table.loc[known, columns].to_numpy(float) for table in (a, b))
+    if len(columns) == 2 and len(np.unique(groups)) == len(groups):
+        if min(np.bincount(label, minlength=2)) < 2:
+            return None
+        return delong(label == 1, of_a[:, 1], of_b[:, 1])
+    return resampled_difference(
+        area_replicates(label, of_a, groups, draws), area_replicates(label, of_b, groups, draws)
+    )
 
 
 def mean_difference(

@@ -7,7 +7,9 @@ Nyström features of a Gaussian kernel k_m (Williams & Seeger 2001, NIPS 13, eq.
 
     ∏_m (1 + k_m) − 1 − Σ_m k_m,   k_m here half linear, half Gaussian,
 
-the products of an ANOVA kernel (Stitson et al. 1999): all that more than one modality has a part in. Without g the
+the products of an ANOVA kernel (Stitson et al. 1999): all that more than one modality has a part in. They are taken
+of white components, and of components as large as they came; what does better on the other folds stands. White, the one
+strong direction of a modality is lost among its weak ones, in products of three modalities most of all. Without g the
 modalities' log odds add, as in a linear head on a sum or on a concatenation. Beside them stands what late fusion can
 do, the mean of each modality's own probabilities.
 """
@@ -36,9 +38,13 @@ ITERATIONS = 60
 
 @dataclass(frozen=True)
 class View:
-    """A modality as the probes take it: z (N, d), white, 0 where absent; a column that says so where some are."""
+    """A modality as the probes take it: z (N, d), white, 0 where absent; a column that says so where some are.
+
+    sd (d,): how large each component was, of mean square 1; with them z is as the features came.
+    """
 
     z: np.ndarray
+    sd: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, present: np.ndarray) -> View:
@@ -48,10 +54,16 @@ class View:
         x = (x - mean) / np.where(sd > 1e-6, sd, np.inf)
         _, size, axes = np.linalg.svd(x, full_matrices=False)
         kept = size[:COMPONENTS] > 1e-3 * max(float(size[0]), 1e-12)
-        z = np.zeros((len(present), int(kept.sum()) + 1))
-        z[present, :-1] = x @ axes[:COMPONENTS][kept].T / size[:COMPONENTS][kept] * np.sqrt(len(x))
+        size = size[:COMPONENTS][kept]
+        z = np.zeros((len(present), len(size) + 1))
+        z[present, :-1] = x @ axes[:COMPONENTS][kept].T / size * np.sqrt(len(x))
         z[:, -1] = ~present
-        return cls(z if not present.all() else z[:, :-1])
+        sd = size / max(float(np.sqrt((size**2).mean())), 1e-12) if len(size) else size
+        return cls(z, np.r_[sd, 1.0]) if not present.all() else cls(z[:, :-1], sd)
+
+    @property
+    def as_it_came(self) -> View:
+        return View(self.z * self.sd, np.ones_like(self.sd))
 
     @property
     def linear(self) -> np.ndarray:
@@ -73,9 +85,13 @@ def own_features(view: View, rng: np.random.Generator) -> np.ndarray:
     return np.hstack([scaled(view.linear), _nystroem(view.gaussian(landmarks), landmarks)])
 
 
-def joint_features(views: Sequence[View], rng: np.random.Generator) -> np.ndarray:
-    """What g is linear in: (N, P)."""
+def joint_features(views: Sequence[View], rng: np.random.Generator) -> list[np.ndarray]:
+    """What g may be linear in, (N, P): products of white components, and of components as they came."""
     landmarks = _drawn(len(views[0].z), PRODUCTS, rng)
+    return [_products(views, landmarks), _products([view.as_it_came for view in views], landmarks)]
+
+
+def _products(views: Sequence[View], landmarks: np.ndarray) -> np.ndarray:
     kernels = [view.kernel(landmarks) for view in views]
     return _nystroem(np.prod([1 + k for k in kernels], axis=0) - 1 - np.sum(kernels, axis=0), landmarks)
 
@@ -193,15 +209,17 @@ def averaging(folds: Folds, own: Sequence[Own]) -> np.ndarray:
     return folds.best([folds.prior(), *folds.fitted(_decisions_average, [one.features for one in own], ridges)])
 
 
-def mixing(folds: Folds, own: Sequence[Own], joint: np.ndarray, without: np.ndarray) -> np.ndarray:
-    """log p of samples not seen, (N, C), of logits Σ_m f_m(x_m) + g(x_1, …, x_M).
+def mixing(folds: Folds, own: Sequence[Own], joints: Sequence[np.ndarray], without: np.ndarray) -> np.ndarray:
+    """log p of samples not seen, (N, C), of logits Σ_m f_m(x_m) + g(x_1, …, x_M), g linear in one of `joints`.
 
     `without` are those of `adding`: they stand where g does not help on the other folds.
     """
     ridges = [np.array([*(one.ridge for one in own), together]) for together in TOGETHER]
-    fitted = folds.fitted(_logits_add, [*(one.features for one in own), joint], ridges)
-    stacked = folds.stacked([one.told for one in own], joint)
-    return folds.best([without, *fitted, *stacked])
+    candidates = [without]
+    for joint in joints:
+        candidates += folds.fitted(_logits_add, [*(one.features for one in own), joint], ridges)
+        candidates += folds.stacked([one.told for one in own], joint)
+    return folds.best(candidates)
 
 
 Model = Callable[

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossfade.analysis.levels import ABSENT, CHANCE, CLEAN
+from crossfade.analysis.metric_names import printed_metric
 from crossfade.analysis.robustness_table import main_rows, modalities_of, reference
 from crossfade.drawing import BLUE, GREY, INK, ORANGE, PALE, STYLE, save
 
@@ -89,7 +90,7 @@ def _finish(
         for axes in panels:
             axes.axhline(chance, color=GREY, ls=":", lw=1, zorder=1)
     for axes in panels[::ABREAST]:
-        axes.set_ylabel(metric.replace("_", " "))
+        axes.set_ylabel(printed_metric(metric))
     handles = [Line2D([], [], color=colour, ls=style, lw=1.2, label=label) for label, colour, style in levels]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=7)
     save(figure, path)

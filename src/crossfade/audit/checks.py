@@ -144,8 +144,13 @@ def save_and_load(s: Subject) -> str:
 
 
 def training_mode(s: Subject) -> str:
-    """Without dropout and sampling, training gives what evaluation gives: no running statistics over the batch."""
+    """Without dropout and sampling, training gives what evaluation gives: no running statistics over the batch.
+
+    Encoders stay in evaluation: most image models normalise over the batch while they train, on their own side of the
+    fusion.
+    """
     training = copy.deepcopy(s.model).train()
+    training.encoders.eval()
     for module in training.modules():
         for name, value in list(vars(module).items()):
             drawn = "drop" in name or name == "sampling" or (name == "p" and isinstance(module, torch.nn.Dropout))
@@ -210,12 +215,14 @@ def closed_form(s: Subject) -> str:
         raise NotApplicable("for weighted fusion")
     one = s.strategy(modalities=s.model.modalities, width=WIDTH, tokens=1)
     tokens = torch.randn(len(s.presence), len(MODALITIES), 1, WIDTH, generator=torch.Generator().manual_seed(0))
-    share = torch.tensor(1 / len(MODALITIES)) * s.presence
+    assert isinstance(one, Weighted)
+    share = one.alpha.detach() * s.presence
+    share = torch.where(share.sum(1, keepdim=True) > 0, share, s.presence.to(share.dtype))
     wanted = (share[..., None] * tokens[:, :, 0]).sum(1) / share.sum(1, keepdim=True)
     with torch.no_grad():
         gap = _gap(one(tokens, s.presence.unsqueeze(-1)).tokens[:, 0, 0], wanted)
     if gap > 1e-5:
-        return f"even α is off the closed form by {gap:.1e}"
+        return f"α is off the closed form by {gap:.1e}"
     everything = torch.ones_like(s.presence)
     for m in MODALITIES:
         alone = partial(Weighted, alpha={m: 1.0})

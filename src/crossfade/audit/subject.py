@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from crossfade.allowed import find_class
 from crossfade.audit.find import where
 from crossfade.build import build
+from crossfade.config.alpha import simplex_point
+from crossfade.config.parts import fault_of
 from crossfade.core.transformer import Transformer
 from crossfade.encoders.base import Encoder
 from crossfade.errors import UserError, did_you_mean
@@ -60,7 +62,13 @@ def of_option(option: str, given: Mapping[str, Any] | None = None, imputation: s
         raise UserError(
             *(f"{key}: fusion={option} has no such field.{did_you_mean(key, fields)} {has}" for key in unknown)
         )
-    return of_class(option, find_class(part["_target_"]), fields | dict(given or {}), imputation)
+    own = dict(given or {})
+    if "alpha" in own:
+        own["alpha"] = simplex_point(own["alpha"], MODALITIES)
+    faults = {key: fault_of("fusion", key, value, part) for key, value in own.items() if key != "alpha"}
+    if wrong := [f"{key}={own[key]}: {fault}" for key, fault in faults.items() if fault]:
+        raise UserError(*wrong)
+    return of_class(option, find_class(part["_target_"]), fields | own, imputation)
 
 
 def of_class(name: str, strategy: type[nn.Module], fields: dict[str, Any], imputation: str = "none") -> Subject:

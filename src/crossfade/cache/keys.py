@@ -10,25 +10,24 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from crossfade.data.samples import Samples
 from crossfade.encoders.base import Encoder
 
-FORMAT = 1  # raised when what `features.encoded` makes of an encoder's outputs changes
+FORMAT = 2  # raised when what `features.encoded` makes of an encoder's outputs changes
 LIBRARIES = ("torch", "timm", "transformers")
 ELSEWHERE = ("layers/masking.py", "layers/blocks.py")  # what encoders use besides each other's files
 
 
-def feature_key(encoder: Encoder, samples: Samples, name: str, rows: np.ndarray, pooled: bool, device: str) -> str:
-    """Of the tokens (N, L, D_e) that `encoder` makes of a modality's samples `rows`: 40 hexadecimal digits.
+def feature_key(encoder: Encoder, samples: Samples, name: str, pooled: bool, device: str) -> str:
+    """Of the tokens (N, L, D_e) that `encoder` makes of a modality's samples: 40 hexadecimal digits.
 
     Hash of the encoder (class, fields, weights and their types, the code of the package's encoders, the versions of
-    the libraries), of what it is given, of the rows, and of how it is computed. What is given is the very tensor that
-    the transform made, where that is kept in memory: no source can forget to name what it depends on. Else it is the
-    source's fingerprint, with the transform and all that it learned.
+    the libraries), of what it is given, and of how it is computed; which of the samples are encoded plays no part.
+    What is given is the very tensor that the transform made, where that is kept in memory: no source can forget to
+    name what it depends on. Else it is the source's fingerprint, with the transform and all that it learned.
     """
     parts = (
         FORMAT,
@@ -38,9 +37,7 @@ def feature_key(encoder: Encoder, samples: Samples, name: str, rows: np.ndarray,
         device,
         torch.get_float32_matmul_precision(),
     )
-    digest = hashlib.sha256(json.dumps([*parts, code()], default=str).encode())
-    digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
-    return digest.hexdigest()[:40]
+    return hashlib.sha256(json.dumps([*parts, code()], default=str).encode()).hexdigest()[:40]
 
 
 def encoder_key(encoder: Encoder) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from crossfade.cache.arrays import SUFFIX, Arrays, Damaged, packed, read, write
 
@@ -50,19 +51,26 @@ class Store:
             os.utime(path)
         return found
 
-    def fetch(self, key: str, about: Mapping[str, str], make: Callable[[], Arrays]) -> Arrays:
-        """What `load` finds, else what `make` gives, kept. While one process makes it, the others wait for it.
+    def fetch(
+        self,
+        key: str,
+        about: Mapping[str, str],
+        make: Callable[[Arrays | None], Arrays],
+        enough: Callable[[Arrays], bool] = bool,
+    ) -> Arrays:
+        """What `load` finds, if it is `enough`, else what `make` makes of it (or of None), kept in its place.
 
-        `about` is what the entry says of itself.
+        `make` may write into what it is given. A larger entry is a new file: who has the old one open keeps that.
+        While one process makes it, the others wait. `about` is what the entry says of itself.
         """
-        if (found := self.load(key)) is not None:
+        if (found := self.load(key)) is not None and enough(found):
             return found
         with self._alone(key) as writable:
-            if writable and (found := self.load(key)) is not None:  # another process has just made it
-                return found
-            made = make()
-            if writable and self._save(key, made, about):
-                return self.load(key) or made  # mapped: the memory is given back
+            if writable and (found := self.load(key)) is not None and enough(found):
+                return found  # another process has just made it
+            made = make(found)
+            if writable and self._save(key, made, about) and (kept := self.load(key)) is not None and enough(kept):
+                return kept  # mapped: the memory is given back
             return made
 
     @contextmanager
@@ -74,17 +82,16 @@ class Store:
         path = self.folder / f".{key}.lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = path.open("w")
+            file = _locked(path)
         except OSError as fault:
             self._not_kept(fault)
             yield False
             return
         with file:
-            _lock(file.fileno())
             try:
                 yield True
             finally:
-                path.unlink(missing_ok=True)  # who waits holds it all the same, and looks for the entry first
+                path.unlink(missing_ok=True)
 
     def _save(self, key: str, made: Arrays, about: Mapping[str, str]) -> bool:
         content = packed(made, about)
@@ -96,7 +103,7 @@ class Store:
             )  # fmt: skip
             return False
         try:
-            self._make_room(size)
+            self._make_room(size, self.path(key))
             write(self.path(key), content)
         except OSError as fault:
             self._not_kept(fault)
@@ -110,11 +117,12 @@ class Store:
             fault.strerror or fault,
         )
 
-    def _make_room(self, size: int) -> None:
-        """Delete what was used longest ago until `size` bytes fit, and what a killed writer has left."""
+    def _make_room(self, size: int, instead: Path) -> None:
+        """Delete what was used longest ago until `size` bytes fit in the place of `instead`, and what a killed writer
+        has left."""
         remove_abandoned(self.folder)
         entries = []
-        for path in self.folder.glob(f"*{SUFFIX}"):
+        for path in set(self.folder.glob(f"*{SUFFIX}")) - {instead}:
             with suppress(FileNotFoundError):  # another process makes room too
                 status = path.stat()
                 entries.append((status.st_mtime_ns, status.st_size, path))
@@ -137,6 +145,22 @@ def remove_abandoned(folder: Path) -> int:
                 path.unlink()
                 freed += status.st_size
     return freed
+
+
+def _locked(path: Path) -> IO[str]:
+    """The lock's file, opened and locked; waits for who holds it. Raises OSError where the folder takes no files."""
+    while True:
+        file = path.open("w")
+        try:
+            _lock(file.fileno())
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass  # who held it has removed it: a newer file is the lock now
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def _lock(file: int) -> None:

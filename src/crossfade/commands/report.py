@@ -14,7 +14,7 @@ OPTIONAL = {"run": "", "sweep": "", "full": "false", "metric": "", "output": ""}
 HELP = {
     "run": "a run's folder, for its page",
     "sweep": "a sweep's folder, for the page, table (CSV) and text (Markdown) of all its jobs",
-    "full": "of a run: with `stress` and `explain` first, where they were not done yet",
+    "full": "of a run: with `stress` and `explain` first, where they are lacking; of a sweep: a page of each run too",
     "metric": "of a sweep: another than the first target's main one",
     "output": "where to write the page; report.html in the folder by itself",
 }
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str]) -> None:
     if given["sweep"]:
         from crossfade.sweeps.report.build import write_sweep_report
 
+        if given["full"] == "true":
+            _pages(folder)
         print(write_sweep_report(folder, output, given["metric"] or None))
         return
     if given["full"] == "true":
@@ -53,10 +55,26 @@ def main(arguments: Sequence[str]) -> None:
     print(write_report(RunFolder(folder), output or folder / "report.html"))
 
 
-def _complete(folder: Path) -> None:
-    """Do what the page has a place for and nobody asked for yet."""
-    from crossfade.commands import explain, stress
+def _pages(folder: Path) -> None:
+    """The page of each finished run of a sweep that has none yet."""
+    from crossfade.report.build import write_report
+    from crossfade.runs import RunFolder
+    from crossfade.sweeps.jobs import read_jobs
 
+    for fit in (fit for job in read_jobs(folder) for fit in job.fits if fit.summary is not None):
+        if not (page := fit.path / "report.html").exists():
+            print(write_report(RunFolder(fit.path), page), flush=True)
+
+
+def _complete(folder: Path) -> None:
+    """Do what the page has a place for and nobody asked for yet, of a run that has a model to do it with."""
+    from crossfade.commands import explain, stress
+    from crossfade.runs import RunFolder
+
+    run = RunFolder(folder)
+    if not run.is_finished() or not run.preprocessing_file.exists():
+        print("full=true: left out, the run is not finished or has folds.", file=sys.stderr)
+        return
     if not any(folder.glob("robustness_*.csv")):
         stress.main([f"run={folder}"])
     if not (folder / "explain").exists():

@@ -55,24 +55,34 @@ def _status(ledger: object) -> None:
 
 
 def _resume(ledger: object, settings: Sequence[str]) -> None:
-    """The command of the sweep once more: jobs that are finished are not run again."""
+    """The commands of the sweep once more: jobs that are finished are not run again."""
     from crossfade.commands.train import through_hydra, train
     from crossfade.config.overrides import quoted
     from crossfade.sweeps.ledger import Ledger
 
     assert isinstance(ledger, Ledger)
-    about = ledger.about
+    directory = ledger.about["directory"]
     folder = ledger.folder.resolve()
-    if not Path(about["directory"]).is_dir():
-        raise UserError(f"{ledger.folder} was started in {about['directory']}, which is not there any more.")
-    os.chdir(about["directory"])  # its settings may hold paths that start there
+    if not Path(directory).is_dir():
+        raise UserError(f"{ledger.folder} was started in {directory}, which is not there any more.")
+    os.chdir(directory)  # its settings may hold paths that start there
     keys = {text.partition("=")[0] for text in settings}
     if "hydra/launcher" in keys:
         keys |= {"hydra.launcher.workers", "hydra.launcher.threads"}  # of another launcher
-    kept = [t for t in about["command"] if t.lstrip("+").partition("=")[0] not in (*keys, "hydra.sweep.dir")]
     given = [text if text.startswith("hydra") else f"++{text}" for text in settings]
-    sys.argv = [sys.argv[0]]
-    through_hydra(train, ["-m", *kept, *given, f"hydra.sweep.dir={quoted(_seen_from_here(folder))}"])
+    worst = 0
+    for command in ledger.commands():
+        kept = [t for t in command if t.lstrip("+").partition("=")[0] not in (*keys, "hydra.sweep.dir")]
+        sys.argv = [sys.argv[0]]
+        again = [*kept, *given, f"hydra.sweep.dir={quoted(_seen_from_here(folder))}"]
+        try:
+            through_hydra(train, ["-m", *again])
+        except SystemExit as end:
+            if end.code != 1 or "++fail_fast=true" in again:  # Ctrl-C, or a mistake
+                raise
+            worst = 1
+    if worst:
+        raise SystemExit(worst)
 
 
 def _seen_from_here(folder: Path) -> Path:

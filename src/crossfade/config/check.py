@@ -83,6 +83,7 @@ def effective(config: RunConfig) -> dict[str, Any]:
     plain = config.dump()
     for label in LABELS:
         del plain[label]
+    del plain["trainer"]["progress"]  # what is shown
     for group, picked in (("modality", config.task.modalities), ("target", config.task.targets)):
         plain[group] = {name: spec for name, spec in plain[group].items() if name in picked}
     masked = len(config.task.modalities) == 1 or plain["imputation"] == read_option("imputation", "none")

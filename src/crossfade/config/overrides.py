@@ -68,7 +68,7 @@ def _several(text: str, override: Override, many: bool, search: str | None) -> s
     if override.key_or_group.split(".")[0] == "search":
         return f"{text}: a sweep has one search. Give one value."
     if override.is_discrete_sweep():
-        return None if many else f"{text}: several values. Add -m to run one job for each."
+        return _empty(text, override) if many else f"{text}: several values. Add -m to run one job for each."
     if search in SAMPLED:
         return None
     key = override.key_or_group
@@ -76,6 +76,25 @@ def _several(text: str, override: Override, many: bool, search: str | None) -> s
     return (
         f"{text}: {how}. Draw from it with search=random or search=optuna, or list values: "
         f"{key}=0.1,0.5,0.9 or {key}='range(0,1,0.1)'."
+    )
+
+
+def _empty(text: str, override: Override) -> str | None:
+    """What is wrong with values of which there are none: the sweep would have no jobs."""
+    from hydra.core.override_parser.types import Glob, ValueType
+
+    if override.value_type is not ValueType.GLOB_CHOICE_SWEEP:
+        if next(iter(override.sweep_string_iterator()), None) is not None:
+            return None
+        return f"{text}: no values, so the sweep would have no jobs. A range ends before its last: range(0,3) is 0,1,2."
+    key, pattern = override.key_or_group, override.value()
+    if key not in groups():
+        return f"{text}: a pattern chooses options of a group, and {key} is none. List its values: {key}=…,…."
+    assert isinstance(pattern, Glob)
+    if pattern.filter(groups()[key]):
+        return None
+    return (
+        f"{text}: no {key} is called like that, so the sweep would have no jobs. There are {', '.join(groups()[key])}."
     )
 
 

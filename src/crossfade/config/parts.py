@@ -98,13 +98,14 @@ def _problems_of_fields(
             faults = {f"{key}.{name}": (one, _out_of_limit(group, field, one)) for name, one in value.items()}
             problems.update({k: f"{k}={shown(one)}: {fault}" for k, (one, fault) in faults.items() if fault})
         elif field != "alpha" or group != "fusion":  # α has a check of its own
-            fault = _fault(group, key, value, fields)
+            fault = fault_of(group, key, value, fields)
             if fault:
                 problems[key] = f"{key}={shown(value)}: {fault}"
     return problems
 
 
-def _fault(group: str, key: str, value: Any, fields: Mapping[str, Any] | None) -> str:
+def fault_of(group: str, key: str, value: Any, fields: Mapping[str, Any] | None) -> str:
+    """What is wrong with a part's field of this dotted key, "" for nothing; `fields` are its YAML's."""
     field = key.rpartition(".")[2]
     usual = (fields or {}).get(field)
     free = usual is None or (isinstance(usual, str) and (usual == MISSING or usual.startswith("${")))

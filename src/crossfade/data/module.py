@@ -152,7 +152,10 @@ class DataModule(pl.LightningDataModule):
     def _score(self, of: str, rows: torch.Tensor, order: np.random.Generator) -> np.ndarray:
         """What absence may depend on, (n,): of the first target's truth ("label"), or of a modality's values."""
         if of == "label":
-            return truth_score(self.samples.truth[next(iter(self.targets))][rows], order)
+            truth = self.samples.truth[next(iter(self.targets))]
+            # the classes of all splits: one that lacks the last of them must not draw another order
+            classes = 0 if truth.is_floating_point() else int(truth.max()) + 1
+            return truth_score(truth[rows], order, classes)
         if of not in self.samples.kept:
             raise UserError(
                 f"absence.by=value: the values of {of} do not fit into data.memory_gb={self.samples.memory_gb:g}. "

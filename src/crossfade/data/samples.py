@@ -36,7 +36,7 @@ class Samples(Dataset[Batch]):
         self.truth: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
         self.features: dict[str, tuple[Tensor, Tensor]] = {}
-        self.known: dict[str, tuple[str, tuple[Tensor, Tensor]]] = {}  # the last features, with their key
+        self.known: dict[str, tuple[str, dict[str, np.ndarray]]] = {}  # the last features, with their key
 
     def __len__(self) -> int:
         return len(self.frame.ids)

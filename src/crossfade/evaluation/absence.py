@@ -13,6 +13,7 @@ from crossfade.analysis.patterns import pattern_shares, sampling_sd, scored_patt
 from crossfade.analysis.scores import Scores
 from crossfade.cache.features import known_features
 from crossfade.data.module import DataModule
+from crossfade.evaluation.steps import samples_at_once
 from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.targets.base import Target
@@ -20,7 +21,6 @@ from crossfade.training.module import compute_metrics
 
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 10  # of the patterns at a rate, for a metric that is no mean over the samples
-TOKENS = 2**14  # fused at once, so that a pattern is one pass of the core over a split, and memory stays bounded
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def score_patterns(
 def embedded_split(model: FusionModel, data: DataModule, split: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """What fusion sees of a whole split, tokens (N, M, K, D) and mask (N, M, K), the model left on the device."""
     model = model.to(device).eval()
-    with known_features(model, data, device):
+    with known_features(model, data, split, device):
         batches = (batch.to(device) for batch in data.loader(split))
         parts = [model.embed(b.inputs, b.presence, b.features) for b in batches]
     tokens, mask = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -67,9 +67,8 @@ def embedded_split(model: FusionModel, data: DataModule, split: str, device: tor
 @torch.no_grad()
 def decided(model: FusionModel, tokens: Tensor, mask: Tensor, pattern: Tensor, rows: np.ndarray) -> dict[str, Tensor]:
     """Outputs of the samples `rows` with the modalities of one pattern, {target: (n, …)}, on the CPU."""
-    _, modalities, length, _ = tokens.shape
     parts: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    step = max(1, TOKENS // (modalities * length))
+    step = samples_at_once(model, tokens)
     for start in range(0, len(rows), step):
         some = torch.from_numpy(rows[start : start + step]).to(tokens.device)
         here = mask[some] & pattern[:, None]

@@ -40,9 +40,10 @@ def write_certainty(
     if not names:
         return {}
     validation = score_patterns(model, data, "val", device, names)
+    groups = np.array([str(data.frame.groups[i]) for i in data.split["test"]])
     kept: dict[str, dict[str, Any]] = {}
     for name in names:
-        table = certainty_table(validation[name], test[name])
+        table = certainty_table(validation[name], test[name], groups)
         if table is None:
             continue
         folder.write_table(f"certainty_{name}", table)
@@ -52,17 +53,17 @@ def write_certainty(
     return kept
 
 
-def certainty_table(validation: Scores, test: Scores) -> pd.DataFrame | None:
+def certainty_table(validation: Scores, test: Scores, groups: np.ndarray) -> pd.DataFrame | None:
     """One row a pattern: calibration before and after its temperature, and its conformal sets on the test split.
 
-    None where one of the splits has no known truth.
+    `groups` are those of the test samples. None where one of the splits has no known truth.
     """
     if validation.predictions is None or test.predictions is None:
         return None
     rows = []
     for pattern, of_validation, of_test in zip(test.patterns, validation.predictions, test.predictions, strict=True):
-        p_learn, y_learn = _known(of_validation, validation.truth)
-        p, y = _known(of_test, test.truth)
+        p_learn, y_learn, _ = _known(of_validation, validation.truth)
+        p, y, kept = _known(of_test, test.truth)
         temperature = fitted_temperature(p_learn, y_learn)
         warm = tempered(p, temperature)
         threshold = conformal_threshold(tempered(p_learn, temperature), y_learn, ALPHA)
@@ -77,14 +78,14 @@ def certainty_table(validation: Scores, test: Scores) -> pd.DataFrame | None:
                 "log_loss_tempered": log_loss(warm, y),
                 "brier": brier(p, y),
                 "aurc": float(selective_risk(p, y)[1].mean()),
-                **conformal_sets(warm, y, threshold)._asdict(),
+                **conformal_sets(warm, y, threshold, groups[kept])._asdict(),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _known(predictions: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of the samples whose truth is known and that the pattern leaves something."""
+def _known(predictions: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities and labels of the samples whose truth is known and that the pattern leaves something; which."""
     assert truth is not None
     known = (truth >= 0) & ~np.isnan(predictions).any(1)
-    return predictions[known].astype(np.float64), truth[known]
+    return predictions[known].astype(np.float64), truth[known], known

@@ -36,6 +36,7 @@ def predict(folder: Path, manifest: Path, output: Path | None = None, checkpoint
     part = manifest_part(config.data.source or {}, manifest, config.data.on_error)
     source = build(part, modalities=modality_specs(config), targets={}, seed=config.seed)
     data = build_data(config, source=source, targets={})
+    data.cache_gb = None  # new samples are encoded once: kept features of them would crowd out those of trainings
     rows = np.arange(len(data.frame.ids))
     for name, transform in data.transforms.items():
         transform.fitted = fitted["modalities"][name]

@@ -12,6 +12,7 @@ from crossfade.errors import UserError
 from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.training.checkpoint import load_weights
+from crossfade.training.journal import settle_unless_held
 
 
 def reopen_config(folder: RunFolder) -> RunConfig:
@@ -40,6 +41,7 @@ def reopen_model(
 
     `known`: frozen encoders that other runs have built already, see `build_model`.
     """
+    settle_unless_held(config, folder)
     model = build_model(config, folder.fitted(), given_weights=False, known=known)
     load_weights(model, folder.checkpoints / f"{checkpoint}.ckpt")
     return model.eval()

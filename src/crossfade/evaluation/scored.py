@@ -56,7 +56,7 @@ def predictions(
 ) -> dict[str, Tensor]:
     """The predictions of every target for a split; `jitter`: sd of noise on what the encoders take, words apart."""
     outputs: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    known = contextlib.nullcontext() if jitter else known_features(model, data, device)
+    known = contextlib.nullcontext() if jitter else known_features(model, data, split, device)
     with torch.no_grad(), seeded(data.seed, "jitter"), known:
         for batch in data.loader(split):
             if jitter:

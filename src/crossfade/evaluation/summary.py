@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluation.cost import flops, milliseconds
 from crossfade.evaluation.scored import Scored
+from crossfade.fusion.elementwise import Weighted
 from crossfade.model import FusionModel
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
@@ -58,6 +60,7 @@ def summarise(
         "modalities": list(config.task.modalities),
         "fusion": config.fusion["_target_"].rsplit(".", 1)[-1].lower(),
         "alpha": learned_alpha(model) or config.fusion.get("alpha"),
+        "best_alpha": best_alpha(model, data),
         "main": main,
         "higher_is_better": target.direction(target.main) == "max",
         "metrics": {name: _plain(value) for name, value in scored.metrics.items()},
@@ -148,6 +151,21 @@ def learned_alpha(model: FusionModel) -> dict[str, float] | None:
     if not getattr(model.fusion, "learned", False):
         return None
     return dict(zip(model.modalities, model.fusion.alpha.tolist(), strict=True))  # type: ignore[operator]
+
+
+def best_alpha(model: FusionModel, data: DataModule) -> dict[str, dict[str, float]] | None:
+    """The best α by modality, with the ends between which 95 % of training sets of this size put a learned one.
+
+    None where nobody knows it, or where the model could undo α: in a map that is trained before the fusion.
+    """
+    known = getattr(data.source, "best_alpha", None)
+    if known is None or not isinstance(model.fusion, Weighted) or len(model.modalities) == 1:
+        return None
+    if any(encoder.projected for encoder in model.encoders.values()):
+        return None
+    scales = {m: data.fitted["modalities"][m]["columns"][0]["sd"] for m in model.modalities}
+    found = known(scales, len(data.split["train"]))
+    return found and {m: asdict(bound) for m, bound in found.items()}
 
 
 def _plain(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Attention among the modalities of a sample: merged (attention), pair by pair (cross), from the others (coattention).
+"""Attention among a sample's modalities: merged (attention), in pairs (cross_attention), from the others (coattention).
 
 None crosses samples. Heads see Vaswani et al. 2017, arXiv:1706.03762, eq. 1.
 """
@@ -72,7 +72,7 @@ class FromOthers(Fusion):
         return y.transpose(-2, -3).flatten(-2)
 
 
-class Cross(FromOthers):
+class CrossAttention(FromOthers):
     """z_m = x_m + O_m·mean_{j ≠ m present}(MHA(Q_m·x_m, K_j·x_j, V_j·x_j)): (B, M, K, D) → (B, 1, M·K, D).
 
     Crossmodal attention of every directed pair j → m; the inputs are already normalised. The mean over the sources

@@ -30,6 +30,8 @@ class Fusion(nn.Module):
 
     A subclass is built as `Strategy(modalities: tuple[str, ...], width: int, tokens: int, **yaml fields)` and sets
     `length`, the L of its output, where that is not K; L is a multiple of K, so that dense targets find their grid.
+    `unfolded` is how many numbers it makes of a sample at its widest, where these are far more than its tokens:
+    evaluation then takes fewer samples at once.
     No control flow on values, no `.item()`, no in-place change: safe for vmap, export and compile. What is drawn comes
     from `layers.draws`, attention from `layers.blocks.attend`: then a run draws the same numbers in a stack as alone.
 
@@ -48,6 +50,7 @@ class Fusion(nn.Module):
         self.width = width
         self.tokens = tokens
         self.length = tokens
+        self.unfolded = 0
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
         raise NotImplementedError

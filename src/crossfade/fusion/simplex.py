@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from crossfade.errors import UserError
 from crossfade.fusion.base import Fusion
 from crossfade.fusion.layers import masked_softmax, token_mean
 from crossfade.layers.per_modality import PerModality
 
 
 class WithAlpha(Fusion):
-    """A strategy with `alpha`: {modality: weight}, None (even), or "learned" (α = softmax(θ), θ trained from 0)."""
+    """A strategy with `alpha`: {modality: weight}, None (even), or "learned" (α = softmax(θ), θ trained from 0).
+
+    Raises UserError for anything else, and for weights of modalities that there are not.
+    """
 
     fixed: Tensor
 
@@ -23,6 +29,10 @@ class WithAlpha(Fusion):
         alpha: dict[str, float] | str | None = None,
     ) -> None:
         super().__init__(modalities, width, tokens)
+        if problem := _misgiven(alpha, modalities):
+            raise UserError(
+                f"alpha={alpha}: {problem} Give {{modality: weight}} of {', '.join(modalities)}, or learned."
+            )
         self.learned = alpha == "learned"
         if self.learned:
             self.theta = nn.Parameter(torch.zeros(len(modalities)))
@@ -35,6 +45,14 @@ class WithAlpha(Fusion):
     def alpha(self) -> Tensor:
         """α (M,), non-negative, summing to 1."""
         return self.theta.softmax(0) if self.learned else self.fixed
+
+
+def _misgiven(alpha: Any, modalities: tuple[str, ...]) -> str:
+    """What is wrong with it, "" for nothing: a number would weigh one modality, and does not say which."""
+    if isinstance(alpha, dict):
+        unknown = [str(name) for name in alpha if name not in modalities]
+        return f"there is no modality {unknown[0]}." if unknown else ""
+    return "" if alpha is None or alpha == "learned" else "is no weight per modality."
 
 
 class SampleAlpha(nn.Module):

@@ -41,7 +41,9 @@ class TFN(Fusion):
         if problem:
             raise UserError(problem)
         self.reduce = PerModality(len(modalities), width, hidden)
-        self.project = nn.Linear((hidden + 1) ** len(modalities), width)
+        products = (hidden + 1) ** len(modalities)
+        self.unfolded = tokens * products
+        self.project = nn.Linear(products, width)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Fused:
         reduced = self.reduce(tokens).masked_fill(~mask.unsqueeze(-1), 0.0)

@@ -18,25 +18,27 @@ class Embedding(nn.Module):
     grid of a dense target, are not pooled. LN has no gain and no shift: every token
     has mean 0 and variance 1, so that an encoder cannot undo α by rescaling. μ and σ (D_e) are 0 and 1, but
     for a frozen encoder those of its features over the training split (`standardise`): given weights often put all
-    samples close together and far from 0.
+    samples close together and far from 0. Without `projected` x = LN(pool(tokens)), of tokens that have width D.
     """
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, source: int, width: int, tokens: int, placed: bool = False) -> None:
+    def __init__(self, source: int, width: int, tokens: int, placed: bool = False, projected: bool = True) -> None:
         super().__init__()
-        self.width, self.tokens, self.placed = width, tokens, placed
+        self.width, self.tokens, self.placed, self.projected = width, tokens, placed, projected
         self.register_buffer("shift", torch.zeros(source))
         self.register_buffer("scale", torch.ones(source))
-        self.project = nn.Linear(source, width)
+        self.project = nn.Linear(source, width) if projected else nn.Identity()
         if tokens > 1 and not placed:
             self.query = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
             self.key = nn.Linear(source, width)
             self.place = nn.Linear(width, width, bias=False)
 
     def standardise(self, features: Tensor) -> None:
-        """Take μ and σ from features (N, D_e); a feature that never varies is only shifted."""
+        """Take μ and σ from features (N, D_e); a feature that never varies is only shifted. Not without `projected`."""
+        if not self.projected:
+            return
         sd, mean = torch.std_mean(features, 0)
         self.shift.copy_(mean)
         self.scale.copy_(torch.where(sd > 1e-6, 1 / sd, 1.0))

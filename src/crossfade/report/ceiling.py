@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crossfade.analysis.ceiling_table import ceiling_cells, ceiling_sentence
-from crossfade.report.section import Section
+from crossfade.analysis.metric_names import printed_metric
+from crossfade.report.section import Section, of_several
 from crossfade.results.rows import mains
 from crossfade.runs import RunFolder
 
@@ -18,8 +19,11 @@ def ceiling_sections(folder: RunFolder) -> Iterator[Section]:
         if table is None:
             continue
         yield Section(
-            title=f"{name}: trained on just these modalities",
-            headings=("pattern", f"{metric.replace('_', ' ')}, this model", "trained on it", "difference", "p"),
+            title="Trained on just these modalities",
+            headings=("modalities", f"{printed_metric(metric)}, this model", "trained on them", "difference", "p"),
             rows=ceiling_cells(table, config.task.modalities, metric),
             note=f"{ceiling_sentence(table, better)} Test samples that have any of the pattern's modalities.",
+            of=of_several(name, config.task.targets),
+            read="How far this one model, with modalities taken away, falls behind a model trained on the rest alone.",
+            where=f"ceiling_{name}.csv",
         )

@@ -1,69 +1,82 @@
-"""Test samples that a run gets wrong, the surest first, with what the model was shown."""
+"""Test samples that a run gets wrong, with what the model was shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
+from crossfade.analysis.results_table import short, short_change
 from crossfade.data.module import DataModule
+from crossfade.report.mistakes import mistakes
+from crossfade.report.section import Section, of_several
 from crossfade.report.shown import shown
 from crossfade.runs import RunFolder
 
-COUNT = 6
+COUNT = 6  # of a target; of many targets fewer of each, but two
+SHOWN = 20  # of all targets
 
 
-@dataclass(frozen=True)
-class Example:
-    """One sample: what it is, what was said with which probability, its inputs, what each modality added to that."""
-
-    id: str
-    truth: str
-    predicted: str
-    sure: float | None
-    inputs: dict[str, Markup]
-    shares: dict[str, float]
-
-
-def examples_of(folder: RunFolder, data: DataModule, target: str, main: str, better: str) -> list[Example]:
-    """The worst of the test split: of classes the surest mistakes, else by the metric."""
+def example_sections(
+    folder: RunFolder, data: DataModule, targets: Sequence[tuple[str, str, str]], shares: Mapping[str, Any]
+) -> list[Section]:
+    """Per target its mistakes; `targets` are names with main metric and direction, `shares` the summary's Shapley."""
     table = folder.predictions("test")
-    chosen = _wrong_classes(table, target) if f"{target}.predicted" in table else _worst(table, target, main, better)
     place = {str(sample): i for i, sample in enumerate(data.frame.ids)}
-    shares = folder.table(f"shapley_samples_{target}")
+    count = max(2, min(COUNT, SHOWN // len(targets) // 2 * 2))  # even: two stand beside each other
     found = []
-    for _, row in chosen.head(COUNT).iterrows():
-        raw = data.source.read(place[str(row["id"])])
-        inputs = {name: shown(transform.spec, raw.get(name)) for name, transform in sorted(data.transforms.items())}
-        own: dict[str, float] = {}
-        if shares is not None:
-            values = shares[shares["id"].astype(str) == str(row["id"])].iloc[0].drop("id")
-            own = {str(name): float(value) for name, value in values.items()}
+    for name, main, better in targets:
+        wrong = mistakes(table, name, main.partition("/")[2], better)
+        if wrong is None or wrong.rows.empty:
+            continue
+        own = folder.table(f"shapley_samples_{name}")
+        values = {} if own is None else own.assign(id=own["id"].astype(str)).set_index("id").to_dict("index")
+        pieces = []
+        for row in wrong.rows.head(count).to_dict("records"):
+            sample = str(row["id"])
+            raw = data.source.read(place[sample])
+            inputs = {one: shown(t.spec, raw.get(one)) for one, t in sorted(data.transforms.items())}
+            said = said_of(sample, str(row["truth"]), str(row["said"]), row.get("sure"))
+            pieces.append(
+                card(said, inputs, {str(m): short_change(v, 2) for m, v in values.get(sample, {}).items() if v == v})
+            )
+        note = wrong.what
+        if values:
+            note += f" Beside a modality: what it added to the {shares[name]['of']} (Shapley value)."
+        of = of_several(name, [one for one, _, _ in targets])
         found.append(
-            Example(
-                str(row["id"]),
-                str(row.get(f"{target}.truth", "")),
-                str(row.get(f"{target}.predicted", row.get(f"{target}.{main}", ""))),
-                row.get("sure"),
-                inputs,
-                own,
+            Section(
+                "Where it goes wrong",
+                note,
+                pieces=pieces,
+                of=of,
+                read="Each card is one test sample: what is true, what the model said, and what it was shown.",
+                where="predictions/",
             )
         )
     return found
 
 
-def _wrong_classes(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    classes = [c for c in table if str(c).startswith(f"{target}.p(")]
-    known = table[table[f"{target}.truth"].notna()]
-    if not classes or known.empty:
-        return table.head(0)
-    wrong = known[known[f"{target}.truth"].astype(str) != known[f"{target}.predicted"].astype(str)]
-    return wrong.assign(sure=wrong[classes].max(axis=1)).sort_values("sure", ascending=False)
+def said_of(sample: str, truth: str, said: str, sure: float | None = None) -> Markup:
+    """A card's first line; without a truth in words `said` is how good the prediction is."""
+    if not truth:
+        return Markup("<code>{}</code><b>{}</b>").format(sample, said)
+    true = Markup('<span class="true">true <b>{}</b></span>').format(truth)
+    with_ = Markup(" with {}").format(short(sure, 2)) if sure is not None else ""
+    return Markup('<code>{}</code>{}<span class="said">said <b>{}</b>{}</span>').format(sample, true, said, with_)
 
 
-def _worst(table: pd.DataFrame, target: str, main: str, better: str) -> pd.DataFrame:
-    column = f"{target}.{main}"
-    if column not in table:
-        return table.head(0)
-    return table.dropna(subset=[column]).sort_values(column, ascending=better == "max")
+def card(said: Markup, inputs: Mapping[str, Markup], notes: Mapping[str, str]) -> Markup:
+    """A sample as a card; beside each input's name its note."""
+    each = [
+        Markup("<div><b>{}{}</b>{}</div>").format(
+            name,
+            Markup(' <span class="share">{}</span>').format(notes[name]) if name in notes else "",
+            what,
+        )
+        for name, what in inputs.items()
+    ]
+    return Markup('<div class="example"><p>{}</p><div class="inputs">{}</div></div>').format(
+        said, Markup("").join(each)
+    )

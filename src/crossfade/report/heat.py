@@ -19,7 +19,6 @@ CHANNELS = 8  # of a series, those with the most
 LARGE = 128  # pixels of a picture on the page
 SMOOTH = 1.0  # cells: gradients differ in sign from pixel to pixel, and what they have in common is what can be seen
 MANY = 24  # cells in a direction from which on an image's values are smoothed: those of pixels, not of patches
-COLOURS = 64  # of a picture's file, so that a page stays small
 WIDE, HIGH = 180, 8  # pixels of a strip on the page
 
 
@@ -61,8 +60,7 @@ def over_picture(below: Image.Image, values: np.ndarray, reach: float | None = N
     fine = np.asarray(Image.fromarray(relative).resize(size, Image.Resampling.BILINEAR), np.float64)
     cover = (STRONGEST * np.abs(fine))[..., None]
     colour = np.where(fine[..., None] < 0, AGAINST, FOR)
-    mixed = Image.fromarray((cover * colour + (1 - cover) * grey).round().astype(np.uint8))
-    return mixed.quantize(COLOURS)
+    return Image.fromarray((cover * colour + (1 - cover) * grey).round().astype(np.uint8))
 
 
 def _grid(rows: pd.DataFrame) -> np.ndarray:
@@ -128,7 +126,9 @@ def _strips(rows: pd.DataFrame, reach: float | None) -> Markup:
         strip = Image.fromarray(colour.round().astype(np.uint8)[None]).resize((SIDE, HIGH // 2), Image.Resampling.BOX)
         name = names[int(channel)]
         label = Markup(' <span class="faint">{}</span>').format(name) if isinstance(name, str) and name else ""
-        strips.append(Markup('<div style="display:flex;gap:6px">{}{}</div>').format(embedded(strip, WIDE), label))
+        strips.append(
+            Markup('<div style="display:flex;gap:6px">{}{}</div>').format(embedded(strip, WIDE, exact=True), label)
+        )
     more = values.shape[1] - len(most)
     note = Markup('<div class="faint">and {} with less</div>').format(more) if more > 0 else ""
     return Markup("").join(strips) + note

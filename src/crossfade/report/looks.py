@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from crossfade.analysis.results_table import short, short_change
 from crossfade.data.module import DataModule
+from crossfade.report.examples import card, said_of
 from crossfade.report.heat import heat
 from crossfade.report.section import Section
 from crossfade.results.explained import METHODS, Explained, explanations
 from crossfade.runs import RunFolder
 
+COUNT = 16  # samples of an explanation that the page shows, where they fit
 TOKENS = 16  # fused tokens whose shares are written out; of more, a grid's, they stand in the CSV
-LARGEST = 400_000  # bytes that all explanations of a page may have, so that it stays below 1 MB
 
 
 def looks(folder: RunFolder, data: DataModule) -> list[Section]:
@@ -26,23 +27,25 @@ def looks(folder: RunFolder, data: DataModule) -> list[Section]:
     Drawn anew from the values and the data: nothing that stands in a folder is put into the page as it is.
     """
     place = {str(sample): i for i, sample in enumerate(data.frame.ids)}
-    left = LARGEST
     found = []
     for explained in explanations(folder):
         shares = folder.table(f"shapley_samples_{explained.target}")
+        known = [sample for sample in explained.samples if sample["id"] in place]  # the data may have changed since
         pieces: list[Markup] = []
-        for sample in explained.samples:
-            if sample["id"] not in place:  # the data have changed since
-                continue
-            piece = sample_piece(explained, sample, data, data.source.read(place[sample["id"]]), shares)
-            if len(piece) > left:
-                break
-            left -= len(piece)
-            pieces.append(piece)
-        more = len(explained.samples) - len(pieces)
-        also = f" {more} more in {explained.folder.relative_to(folder.path)}/." if more else ""
-        title = f"Where it looks: {explained.target}, {METHODS[explained.method]}"
-        found.append(Section(title, note=note(explained) + also, pieces=pieces))
+        for sample in known[:COUNT]:
+            pieces.append(sample_piece(explained, sample, data, data.source.read(place[sample["id"]]), shares))
+        where = f"{explained.folder.relative_to(folder.path)}/"
+        more = f" {len(known) - COUNT} more samples: {where}." if len(known) > COUNT else ""
+        found.append(
+            Section(
+                "Where it looks",
+                note(explained) + more,
+                pieces=pieces,
+                of=f"{explained.target}, {METHODS[explained.method]}",
+                read="Each card is one sample; colour says which places of its inputs the prediction comes from.",
+                where=where,
+            )
+        )
     return found
 
 
@@ -73,24 +76,22 @@ def sample_piece(
     """HTML of one explained sample: what was said, and each input with its heat, its sum and its Shapley value."""
     table = explained.values(sample)
     own = shapley_of(shares, sample["id"])
-    inputs = []
+    inputs, notes = {}, {}
     for name, transform in sorted(data.transforms.items()):
         rows = table[table["modality"] == name]
-        notes = []
+        told = []
         if explained.method != "rollout" and len(rows):
-            notes.append(short_change(float(rows["value"].sum())))
+            told.append(short_change(float(rows["value"].sum())))
         if name in own:
-            notes.append(f"Shapley {short_change(own[name])}")
-        told = f" ({', '.join(notes)})" if notes else ""
-        what = heat(transform.spec, raw.get(name), rows, share=explained.method == "rollout")
-        inputs.append(Markup("<div><b>{}{}</b>{}</div>").format(name, told, what))
+            told.append(f"Shapley {short_change(own[name])}")
+        if told:
+            notes[name] = ", ".join(told)
+        inputs[name] = heat(transform.spec, raw.get(name), rows, share=explained.method == "rollout")
     core = table[table["modality"] == "core"]
     if 0 < len(core) <= TOKENS:
         parts = " · ".join(f"{row['name']} {short(row['value'])}" for _, row in core.iterrows())
-        inputs.append(Markup("<div><b>fused tokens in the core</b>{}</div>").format(parts))
-    return Markup('<div class="example">{}<div class="inputs">{}</div></div>').format(
-        _heading(sample), Markup("").join(inputs)
-    )
+        inputs["fused tokens in the core"] = Markup("<span>{}</span>").format(parts)
+    return card(_heading(sample), inputs, notes)
 
 
 def shapley_of(shares: pd.DataFrame | None, sample: str) -> dict[str, float]:
@@ -103,11 +104,9 @@ def shapley_of(shares: pd.DataFrame | None, sample: str) -> dict[str, float]:
 
 
 def _heading(sample: Mapping[str, Any]) -> Markup:
-    said = Markup("<b>{}</b> &nbsp; true: <b>{}</b> &nbsp; said: <b>{}</b>").format(
-        sample["id"], sample["truth"] or "–", sample["predicted"]
-    )
+    said = said_of(sample["id"], str(sample["truth"] or "–"), str(sample["predicted"]))
     if sample.get("value") is None:
         return said
-    return said + Markup(" &nbsp; explained: {}, {} → {}").format(
+    return said + Markup('<span class="said">{}: {} → {}</span>').format(
         sample["explained"], short(sample["baseline"]), short(sample["value"])
     )

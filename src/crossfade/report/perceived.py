@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossfade.analysis.results_table import short_change
-from crossfade.report.section import Section
+from crossfade.report.section import Section, of_several
 from crossfade.runs import RunFolder
 
 
@@ -28,10 +28,19 @@ def perceived(folder: RunFolder, targets: Sequence[str]) -> list[Section]:
         ]  # fmt: skip
         turns = int(table["permutations"].iloc[0])
         note = (
-            f"Of {of}, what is lost when a modality is exchanged between the samples; 95 % intervals over {turns} "
-            "permutations and the test groups. Of the task: divided by what a perfect prediction has more than chance. "
-            "Of the model: divided by what it has itself."
+            f"95 % intervals over {turns} permutations and the test groups. Of the task: divided by what a perfect "
+            "prediction has more than chance. Of the model: divided by what it has itself."
         )
-        headings = ["", of, "of the task", "of the model"]
-        found.append(Section(f"Perceptual score: {name}", note=note, headings=headings, rows=rows))
+        headings = ["", f"{of}, lost", "of the task", "of the model"]
+        found.append(
+            Section(
+                "Perceptual score",
+                note,
+                headings=headings,
+                rows=rows,
+                of=of_several(name, targets),
+                read="What is lost when a modality comes from another sample: how much the model looks at it.",
+                where=f"perceptual_{name}.csv",
+            )
+        )
     return found

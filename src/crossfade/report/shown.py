@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 from PIL import Image
 
+from crossfade.report.packed import data_url, within
 from crossfade.specs import ModalitySpec
 
 SIDE, WORDS, CELLS, POINTS = 96, 300, 24, 160  # pixels, letters, cells, places of a curve
+CHANNELS = 4  # of a series
+UNITS = (("h", 3600), ("min", 60), ("s", 1))  # of how long it is: the largest that gives 2 or more
+DENSE = 3  # points in a cell from which on it is as dark as can be
 
 
 def shown(spec: ModalitySpec, value: Any) -> Markup:
@@ -27,13 +29,28 @@ def shown(spec: ModalitySpec, value: Any) -> Markup:
     if spec.kind == "table":
         return _cells(value)
     if spec.kind in ("audio", "series"):
-        return _curves(np.asarray(value, np.float64))
-    points = np.asarray(value)
-    return Markup('<span class="faint">{} points</span>').format(len(points))
+        return _curves(np.asarray(value, np.float64)) + _lasting(np.asarray(value), spec)
+    return _cloud(np.asarray(value, np.float64), spec)
+
+
+def _cloud(points: np.ndarray, spec: ModalitySpec) -> Markup:
+    """From above, x up and y to the left: how many points stand in each cell of the extent, or of where they are."""
+    places = points[np.isfinite(points[:, :2]).all(1), :2]
+    if len(places) == 0:
+        return Markup('<span class="faint">no points</span>')
+    low, high = places.min(0), places.max(0) + 1e-6
+    if spec.extent is not None:
+        low, high = np.array(spec.extent[::2]), np.array(spec.extent[1::2])
+    counts, *_ = np.histogram2d(-places[:, 0], -places[:, 1], bins=SIDE // 3, range=np.stack([-high, -low], 1))
+    shade = 255 - np.minimum(counts, DENSE) / DENSE * 210
+    image = Image.fromarray(shade.astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    return embedded(image, exact=True) + Markup('<span class="faint">{:,} points from above</span>').format(len(points))
 
 
 def _picture(image: np.ndarray, limits: Any) -> Markup:
-    return embedded(picture(image, limits))
+    more = image.ndim == 3 and len(image) not in (1, 3)
+    note = Markup('<span class="faint">channel 1 of {}</span>').format(len(image)) if more else Markup("")
+    return embedded(picture(image, limits)) + note
 
 
 def picture(image: np.ndarray, limits: Any) -> Image.Image:
@@ -47,15 +64,10 @@ def picture(image: np.ndarray, limits: Any) -> Image.Image:
     return Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
 
 
-def embedded(image: Image.Image, width: int = SIDE) -> Markup:
+def embedded(image: Image.Image, width: int = SIDE, exact: bool = False) -> Markup:
     """An <img> of that width which holds the picture itself, its longer side no longer than that."""
-    longest = max(image.size)
-    if longest > width:
-        image = image.resize([max(1, round(side * width / longest)) for side in image.size])
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return Markup('<img alt="" width="{}" src="data:image/png;base64,{}">').format(width, data)
+    url = data_url(within(image, width), exact)
+    return Markup('<img alt="" width="{}" src="{}">').format(width, url)
 
 
 def _cells(values: Any) -> Markup:
@@ -69,9 +81,24 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(escape(value))
 
 
+def _lasting(values: np.ndarray, spec: ModalitySpec) -> Markup:
+    """How many channels a series has, each drawn to the same height, and how long it or a sound is."""
+    told = []
+    if spec.kind == "series":
+        channels = values.reshape(len(values), -1).shape[1]
+        few = f"{channels} channel{'s' * (channels > 1)}"
+        drawn = few if channels <= CHANNELS else f"the first {CHANNELS} of {few}"
+        told.append(drawn)
+    if spec.rate:
+        seconds = len(values) / spec.rate
+        unit, size = next((u, n) for u, n in UNITS if seconds >= 2 * n or n == 1)
+        told.append(f"{seconds / size:.3g} {unit}")
+    return Markup('<span class="faint">{}</span>').format(", ".join(told))
+
+
 def _curves(values: np.ndarray) -> Markup:
     """Every column scaled to the same height; of many steps the mean of each stretch."""
-    columns = values.reshape(len(values), -1)[:, :4]
+    columns = values.reshape(len(values), -1)[:, :CHANNELS]
     step = max(1, len(columns) // POINTS)
     usable = len(columns) // step * step
     means = np.nan_to_num(columns[:usable].reshape(-1, step, columns.shape[1]).mean(1))

@@ -44,6 +44,10 @@ def finish_run(config: RunConfig, folder: RunFolder, summary: dict[str, Any], qu
         console.print(sentence, highlight=False)
     if isinstance(alpha := summary["alpha"], Mapping):
         console.print("α:  " + "  ".join(f"{name} {short(weight)}" for name, weight in alpha.items()), highlight=False)
+    if best := summary.get("best_alpha"):
+        ends = (f"{m} {short(a['value'])} [{short(a['low'])}, {short(a['high'])}]" for m, a in best.items())
+        said = "  ".join(ends) + "  (where 95 % of training sets of this size put a learned one)"
+        console.print(f"best α:  {said}", highlight=False, markup=False)
     _goodbye(folder)
 
 

@@ -24,11 +24,10 @@ def tracked(config: RunConfig, folder: RunFolder) -> Iterator[None]:
 
     An interrupted run is left as it is: it goes on under the same ID.
     """
-    if not config.logger:
+    loggers = _loggers(config, folder)
+    if not loggers:
         yield
         return
-    made = make_loggers(config.logger, build, folder, config.dump())
-    loggers = [logger for logger in made if isinstance(logger, SafeLogger)]
     try:
         yield
     except Exception:
@@ -38,6 +37,17 @@ def tracked(config: RunConfig, folder: RunFolder) -> Iterator[None]:
     results = results_of(config, folder)
     for logger in loggers:
         logger.conclude(results)
+
+
+def tell_failure(config: RunConfig, folder: RunFolder) -> None:
+    """The loggers of a run that failed elsewhere, in a stack, end as failed; those that it never got to open, too."""
+    for logger in _loggers(config, folder):
+        logger.conclude(None)
+
+
+def _loggers(config: RunConfig, folder: RunFolder) -> list[SafeLogger]:
+    made = make_loggers(config.logger, build, folder, config.dump()) if config.logger else []
+    return [logger for logger in made if isinstance(logger, SafeLogger)]
 
 
 def results_of(config: RunConfig, folder: RunFolder) -> Results:

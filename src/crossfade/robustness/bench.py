@@ -12,14 +12,13 @@ from crossfade.analysis.levels import ABSENT, CHANCE, CLEAN, Level, Measured
 from crossfade.balance.base import total_loss
 from crossfade.data.module import DataModule
 from crossfade.evaluation.scored import Scored
+from crossfade.evaluation.steps import samples_at_once
 from crossfade.evaluation.summary import main_interval
 from crossfade.model import FusionModel
 from crossfade.seeding import derived
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
 from crossfade.training.module import compute_metrics
-
-TOKENS = 2**14  # fused at once, so that memory stays bounded
 
 
 class Bench:
@@ -96,7 +95,7 @@ class Bench:
     @torch.no_grad()
     def _predictions(self, tokens: Tensor, mask: Tensor, kept: Tensor) -> dict[str, Tensor]:
         outputs: dict[str, list[Tensor]] = {name: [] for name in self.truth}
-        step = max(1, TOKENS // (tokens.shape[1] * tokens.shape[2]))
+        step = samples_at_once(self.model, tokens)
         for some in kept.split(step):
             for name, output in self.model.decide(tokens[some], mask[some]).items():
                 if name in outputs:

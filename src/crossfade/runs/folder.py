@@ -18,6 +18,7 @@ from crossfade.runs.files import disk_fault, npz, read_csv, read_json, write_byt
 from crossfade.runs.find import checked
 from crossfade.runs.lock import locked
 from crossfade.runs.log import log_failure, logging_to
+from crossfade.runs.memory import REMEDY, memory_fault
 from crossfade.runs.signals import interruption, terminable
 from crossfade.runs.status import Status
 
@@ -93,12 +94,15 @@ class RunFolder:
     def write_start(
         self, config: Mapping[str, Any], overrides: Sequence[str], command: list[str] | None = None
     ) -> None:
-        """Record what is known before training: config.yaml, overrides.txt, environment.json, git.diff."""
-        write_text(self.config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110))
+        """Record what is known before training: overrides.txt, environment.json, git.diff, and last config.yaml.
+
+        Where that is there, the others are: a run that was killed before is begun anew, and lacks nothing.
+        """
         write_text(self.overrides_file, "".join(f"{override}\n" for override in overrides))
         write_json(self.environment_file, environment(command))
         if diff := git_diff():
             write_text(self.diff_file, diff)
+        write_text(self.config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110))
 
     def config(self) -> dict[str, Any]:
         """The resolved config as plain data. Raises UserError where the file holds none."""
@@ -214,11 +218,13 @@ class RunFolder:
         """Hold the folder for this process, write run.log, and keep status.json true.
 
         Ends as finished; as interrupted after Ctrl-C or SIGTERM; as pruned after Pruned; as failed after any other
-        exception, whose stack trace goes to run.log. The exception goes on. Raises UserError where the folder is in
-        use.
+        exception, whose stack trace goes to run.log. The exception goes on; Failure stands for a full disk and for
+        what was out of memory. Raises UserError where the folder is in use.
         """
         with locked(self.path), logging_to(self.log_file) as log, terminable():
             status = Status.of_this_process()
+            for leftover in self.path.glob(".*.tmp"):  # of a process that was killed as it wrote
+                leftover.unlink(missing_ok=True)
             status.save(self.status_file)
             try:
                 yield
@@ -231,6 +237,11 @@ class RunFolder:
                         f"{self.path}: {fault}. What was written before is whole. Make room, then go on from the last "
                         f"epoch: resume={self.path}"
                     ) from error
+                if cause is None and (fault := memory_fault(error)):
+                    log_failure(log, error)
+                    said = f"{fault}. {REMEDY}"
+                    status.ending("failed", said).save(self.status_file)
+                    raise Failure(f"{self.path}: {said}. Then go on from the last epoch: resume={self.path}") from error
                 if isinstance(error, Pruned):
                     status.ending("pruned", str(error)).save(self.status_file)
                 elif cause is None and not (isinstance(error, SystemExit) and not error.code):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
@@ -16,9 +16,13 @@ from hydra.core.override_parser.types import Override
 from crossfade.config import RunConfig
 from crossfade.config.check import LABELS
 from crossfade.config.overrides import plain
+from crossfade.search.validation import Judge
 from crossfade.sweeps.course import Launcher
 from crossfade.sweeps.opened import Opened, opened
 from crossfade.sweeps.planning import Bases, Compose, Planned, Settings, planned
+
+if TYPE_CHECKING:
+    from crossfade.sweeps.report.subject import Contents, Subject
 
 NO_MATTER = {*LABELS, "hydra"} - {"alpha"}  # settings that make no other search
 
@@ -54,10 +58,13 @@ class Asked:
         return planned(jobs, self.compose, named, bases)
 
     @contextmanager
-    def opened(self, first: RunConfig, name: str, varying: Sequence[str], *without: str) -> Iterator[Opened]:
+    def opened(
+        self, first: RunConfig, name: str, varying: Sequence[str], *without: str, judge: Judge | None = None
+    ) -> Iterator[Opened]:
         """The sweep's folder: that of an unfinished search for the same, or a new one.
 
-        The same is: all settings, and the search's fields `without` those that may change on the way.
+        The same is: all settings, and the search's fields `without` those that may change on the way. The folder keeps
+        what is needed to look at it as it stands: the search's part, what varies, and the judge of its trials.
         """
         part = {key: value for key, value in self.part.items() if key not in without}
         texts = sorted(text for text in map(plain, self.command) if re.split(r"[.=/]", text)[0] not in NO_MATTER)
@@ -67,6 +74,7 @@ class Asked:
             "command": list(self.command),
             "varying": list(varying),
             "search": dict(self.part),
+            "judge": None if judge is None else [judge.monitor, judge.direction],
         }
         with opened(first, self.folder, f"{first.task.name}_{name}", about, self.launcher_for) as sweep:
             yield sweep
@@ -76,6 +84,11 @@ class Search(Protocol):
     """An option of conf/search: made of its fields, called once."""
 
     def __call__(self, asked: Asked) -> None: ...
+
+    @staticmethod
+    def page(subject: Subject, part: Mapping[str, Any]) -> Contents:
+        """What stands on the page of its folder, finished or not; `part` is the search's part of the config."""
+        ...
 
 
 def with_settings(settings: Settings, **values: Any) -> list[str]:

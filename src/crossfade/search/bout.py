@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from crossfade.errors import UserError
 from crossfade.search.asked import Asked
 from crossfade.search.cost import costs
 from crossfade.search.space import Space
-from crossfade.search.trials import Trial
+from crossfade.search.trials import Trial, write
 from crossfade.search.validation import Judge
 from crossfade.sweeps.ledger import Entry
 from crossfade.sweeps.opened import Opened
@@ -93,10 +92,11 @@ class Bout:
             if trial.number in job_of:
                 job = job_of[trial.number]
                 trial.set_user_attr("folder", rows[job.identity].name)
-                trial.set_user_attr("given", self.space.typed(job))
+                trial.set_user_attr("given", self.space.typed(job.given))
                 if self.pruner != "none" and rows[job.identity].state in ("waiting", "interrupted"):
                     place = self.sweep.place / rows[job.identity].name
                     mark(place, self.sweep.place / "optuna.db", self.study.study_name, trial.number, self.pruner)
+        write(self.trials(), self.sweep.place, self.judge, self.asked.part)  # for who looks at a search that was killed
         entries = self.sweep.run(jobs, total, self.judge.outcome)
         for trial in trials:
             if trial.number in job_of:
@@ -143,23 +143,3 @@ class Bout:
             state, error = STATES[t.state.name], t.user_attrs.get("error")
             found.append(Trial(t.number, state, t.params, values, folder, error, t.user_attrs.get("given", ())))
         return found
-
-    def front(self) -> list[int]:
-        """The numbers of the trials that none is better than in everything; nothing where there is one objective."""
-        return [t.number for t in self.study.best_trials] if len(self.objectives) > 1 else []
-
-    def importance(self, least: int) -> dict[str, float]:
-        """Each key's share in telling the better trials from the others (PED-ANOVA, Watanabe et al. 2023, IJCAI)."""
-        import optuna
-
-        place = self.objectives.index("metric")
-        done = [t for t in self.study.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
-        if len(done) < least or len(self.space.keys) < 2 or len({t.values[place] for t in done}) < 3:
-            return {}
-        sign = -1 if self.judge.direction == "max" else 1  # it asks what makes the target small
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*low `target` values.*")
-            return optuna.importance.get_param_importances(
-                self.study, evaluator=evaluator, target=lambda trial: sign * trial.values[place]
-            )

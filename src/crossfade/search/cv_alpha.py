@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from crossfade.config import RunConfig
 from crossfade.config.alpha import strategies_with_alpha
@@ -17,6 +18,9 @@ from crossfade.search.choice import Choice, choose
 from crossfade.search.outer import Outer, finish
 from crossfade.sweeps.ledger import Entry
 from crossfade.sweeps.planning import Job
+
+if TYPE_CHECKING:
+    from crossfade.sweeps.report.subject import Contents, Subject
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,13 @@ class CvAlpha:
                     )
             lost = [entry for entry in sweep.ledger.entries() if entry.state != "finished"]
             finish(outer, len(cells), lost, sweep.place, asked.part)
+
+    @staticmethod
+    def page(subject: Subject, part: Mapping[str, Any]) -> Contents:
+        """See `page.of_nested`."""
+        from crossfade.search.page.of_nested import contents
+
+        return contents(subject, part)
 
     def _cells(self, asked: Asked) -> list[Cell]:
         """One for each setting and outer fold; raises UserError where α is given, or a strategy has none."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossfade.config import RunConfig
 from crossfade.errors import UserError
 from crossfade.search.asked import Asked
-from crossfade.search.bout import Bout
 from crossfade.search.ends import check_ends
-from crossfade.search.space import Dimension, Space, read_space
+from crossfade.search.importance import distributions, importance_of
+from crossfade.search.space import read_space
 from crossfade.search.trials import finish
 from crossfade.search.validation import Judge
-from crossfade.sweeps.launchers.vectorized import Vectorized
-from crossfade.training.pruning import pruner_of, storage_of
 
 if TYPE_CHECKING:
-    import optuna
+    from crossfade.sweeps.report.subject import Contents, Subject
 
 FILE = "optuna.db"
-LEAST = 8  # finished trials that say something of a setting's importance
 
 
 class Optuna:
@@ -46,13 +43,17 @@ class Optuna:
 
     def __call__(self, asked: Asked) -> None:
         """Run the search. Raises UserError before the first trial for a space or a choice that cannot work."""
+        from crossfade.search.bout import Bout
+        from crossfade.sweeps.launchers.vectorized import Vectorized
+        from crossfade.training.pruning import pruner_of, storage_of  # torch, which the page of a search does without
+
         optuna = installed()
         space = read_space(asked.overrides)
         check_ends(space, asked.compose)
         config = asked.planned(space.ends()[:1], space.keys).jobs[0].config
         self._check(config)
         judge = Judge.of(config)
-        with asked.opened(config, "optuna", space.keys, "trials", "parallel") as sweep:
+        with asked.opened(config, "optuna", space.keys, "trials", "parallel", judge=judge) as sweep:
             if self.pruner != "none" and isinstance(sweep.launcher, Vectorized):
                 raise UserError(f"search.pruner={self.pruner}: a stack trains its jobs to the end. Set it to none.")
             storage = storage_of(sweep.place / FILE)
@@ -76,7 +77,15 @@ class Optuna:
             bout.take_up(config.retry, self.trials)
             while not sweep.stopped and (rest := self.trials - bout.counted()) > 0:
                 bout.run([study.ask(distributions(space)) for _ in range(min(at_a_time, rest))], self.trials)
-            finish(bout.trials(), sweep.place, judge, asked.part, bout.front(), bout.importance(LEAST))
+            trials = bout.trials()
+            finish(trials, sweep.place, judge, asked.part, importance_of(trials, space, judge))
+
+    @staticmethod
+    def page(subject: Subject, part: Mapping[str, Any]) -> Contents:
+        """See `page.of_trials`."""
+        from crossfade.search.page.of_trials import contents
+
+        return contents(subject, part)
 
     def _check(self, config: RunConfig) -> None:
         problems = []
@@ -122,20 +131,3 @@ def installed() -> Any:
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
-
-
-def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
-    """The dimensions in Optuna's words."""
-    return {dimension.key: _distribution(dimension) for dimension in space.dimensions}
-
-
-def _distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if dimension.choices:
-        return CategoricalDistribution(dimension.choices)
-    if dimension.whole:
-        step = 1 if dimension.log else int(dimension.step or 1)
-        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log, step=step)
-    grid = None if dimension.log else dimension.step
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=grid)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from crossfade.analysis.statistics import corrected_t
 from crossfade.runs import RunFolder, write_json, write_text
 from crossfade.search.choice import Choice
 from crossfade.sweeps.ledger import Entry
+from crossfade.sweeps.report import ended
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ def outer_score(folders: Sequence[Path]) -> Score:
         own = summaries[0].get("interval")
         return Score(mean, None, tuple(own) if own else None, 1)
     sizes = [summary["samples"] for summary in summaries]
-    share = sum(s["test"] for s in sizes) / sum(s["train"] + s["val"] for s in sizes)
+    share = fmean(s["test"] / (s["train"] + s["val"]) for s in sizes)  # α is chosen on the validation data too
     found = corrected_t(values, share)
     return Score(mean, sd, None if math.isnan(found.low) else (found.low, found.high), len(values))
 
 
 def finish(outer: Sequence[Outer], wanted: int, lost: Sequence[Entry], place: Path, about: Mapping[str, Any]) -> None:
-    """Write cv_alpha.csv and search.json, and print both tables. Exits with 1 where jobs did not end well."""
+    """Write cv_alpha.csv and search.json, print them, make the page. Exits with 1 where a job did not end well."""
     console = Console()
     done = [one for one in outer if one.entry.state == "finished" and one.entry.value is not None]
     labels = list(dict.fromkeys(one.label for one in done))
@@ -83,6 +85,7 @@ def finish(outer: Sequence[Outer], wanted: int, lost: Sequence[Entry], place: Pa
     if len(done) < wanted:
         console.print(f"{wanted - len(done)} of {wanted} outer splits have no score: one of their jobs has none.")
     console.print(f"Sweep folder: {place}", highlight=False, markup=False, soft_wrap=True)
+    ended(place)
     if len(done) < wanted:
         raise SystemExit(1)
 

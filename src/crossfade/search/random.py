@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from crossfade.search.asked import Asked
 from crossfade.search.ends import check_ends
+from crossfade.search.importance import importance_of
 from crossfade.search.space import read_space
 from crossfade.search.trials import finish, trial_of
 from crossfade.search.validation import Judge
+
+if TYPE_CHECKING:
+    from crossfade.sweeps.report.subject import Contents, Subject
 
 
 class Random:
@@ -29,10 +36,17 @@ class Random:
         )
         judge = Judge.of(plan.jobs[0].config)
         print(f"Random points of {', '.join(space.keys)}: {plan.note}", flush=True)
-        with asked.opened(plan.jobs[0].config, "random", space.keys, "trials") as sweep:
+        with asked.opened(plan.jobs[0].config, "random", space.keys, "trials", judge=judge) as sweep:
             entries = sweep.run(plan.jobs, read=judge.outcome)
             trials = [
                 trial_of(number, job, entries[job.identity], sweep.place, judge, space)
                 for number, job in enumerate(plan.jobs)
             ]
-            finish(trials, sweep.place, judge, asked.part)
+            finish(trials, sweep.place, judge, asked.part, importance_of(trials, space, judge))
+
+    @staticmethod
+    def page(subject: Subject, part: Mapping[str, Any]) -> Contents:
+        """See `page.of_trials`."""
+        from crossfade.search.page.of_trials import contents
+
+        return contents(subject, part)

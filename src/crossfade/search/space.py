@@ -12,7 +12,6 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from crossfade.config.overrides import plain
 from crossfade.errors import UserError
-from crossfade.sweeps.planning import Job
 
 DIGITS = 6  # of a drawn number, in settings and in names of folders
 BESIDES = ("singles", "patterns")  # what a trial does without where the user does not ask for it
@@ -40,6 +39,12 @@ class Dimension:
         if self.choices:
             return f"{self.element}={value}"
         return f"{self.element}={int(value) if self.whole else f'{value:.{DIGITS}g}'}"
+
+    def read(self, text: str) -> Any:
+        """The value of a setting's text."""
+        if self.choices:
+            return text
+        return int(text) if self.whole else float(text)
 
     def ends(self) -> list[str]:
         """Settings of the first and the last value, or of every choice."""
@@ -85,9 +90,14 @@ class Space:
         others = [[*first[:i], end, *first[i + 1 :]] for i, d in enumerate(self.dimensions) for end in d.ends()[1:]]
         return [self._with(values) for values in (first, *others)]
 
-    def typed(self, job: Job) -> list[str]:
-        """The settings of a trial's job as a run of its own should have them."""
-        return [text for text in job.given if f"++{text}" not in self.besides]
+    def typed(self, given: Sequence[str]) -> list[str]:
+        """The settings of a trial's job, as they are typed, without what it leaves out for speed."""
+        return [text for text in given if f"++{text}" not in self.besides]
+
+    def values(self, settings: Sequence[str]) -> dict[str, Any]:
+        """By key what the settings of a job have: choices as they were typed, numbers."""
+        texts = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in settings)}
+        return {d.key: d.read(texts[d.key]) for d in self.dimensions if d.key in texts}
 
     def _with(self, values: Iterable[str]) -> list[str]:
         return [*self.fixed, *self.besides, *values]

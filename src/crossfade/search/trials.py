@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossfade.config.overrides import parse
 from crossfade.errors import Failure
 from crossfade.runs import RunFolder, write_json, write_text
 from crossfade.search.space import Space
 from crossfade.search.validation import Judge
 from crossfade.sweeps.ledger import Entry
 from crossfade.sweeps.planning import Job
+from crossfade.sweeps.report import ended
 
 SHOWN = 10  # trials in the printed table
 
@@ -43,10 +44,8 @@ def trial_of(number: int, job: Job, entry: Entry, place: Path, judge: Judge, spa
     state, error = entry.state, entry.error
     if entry.state == "finished" and value is None:
         state, error = "failed", f"{judge.monitor} is not defined in any of its epochs"
-    typed = {o.key_or_group: o.value() for o in map(parse, job.settings)}
-    params = {key: typed[key] for key in space.keys if key in typed}
     values = {} if value is None else {"metric": value}
-    return Trial(number, state, params, values, folder, error, space.typed(job))
+    return Trial(number, state, space.values(job.settings), values, folder, error, space.typed(job.given))
 
 
 def finish(
@@ -54,17 +53,18 @@ def finish(
     place: Path,
     judge: Judge,
     about: Mapping[str, Any],
-    front: Sequence[int] = (),
-    importance: Mapping[str, float] | None = None,
+    importance: Mapping[str, float],
 ) -> None:
-    """Write and print what was found. `front` are the numbers of the Pareto front, where there are several objectives.
+    """Write and print what was found, and make its page; `about` is the search's part of the config.
 
     Exits with 1 where trials failed or were interrupted; raises Failure where none came to its end.
     """
-    _write(trials, place, judge, about, front, importance)
+    write(trials, place, judge, about, importance)
     done = {trial.number: trial for trial in trials if trial.state == "finished"}
     if not done:
+        ended(place)
         raise Failure(_none(trials, place))
+    front = front_of(trials, judge)
     console = Console()
     order = judge.ranked({number: trial.values["metric"] for number, trial in done.items()})
     shown = [done[number] for number in ([n for n in order if n in front] if front else order)]
@@ -82,20 +82,46 @@ def finish(
         first = (trial.error or "unknown error").splitlines()[0]
         console.print(Text(f"{trial.state}: trial {trial.number}: {first}", style="red"), soft_wrap=True)
     console.print(f"Sweep folder: {place}", highlight=False, markup=False, soft_wrap=True)
+    ended(place)
     if lost:
         raise SystemExit(1)
+
+
+def front_of(trials: Sequence[Trial], judge: Judge) -> list[int]:
+    """The Pareto front: the numbers of the finished trials that none is better than in one objective and as good as in
+    all others; empty where there is one objective. Cost is better where it is less."""
+    done = [trial for trial in trials if trial.state == "finished"]
+    if not done or len(done[0].values) < 2:
+        return []
+    sign = {"metric": -1.0 if judge.direction == "max" else 1.0}
+    points = np.array([[sign.get(name, 1.0) * value for name, value in trial.values.items()] for trial in done])
+    beaten = [((points <= p).all(1) & (points < p).any(1)).any() for p in points]
+    return [trial.number for trial, worse in zip(done, beaten, strict=True) if not worse]
+
+
+def command_of(trial: Trial) -> str:
+    """Its settings, safe for a shell."""
+    return " ".join(_quoted(text) for text in trial.given)
+
+
+def test_of(trial: Trial) -> tuple[str, float | None, tuple[float, float] | None] | None:
+    """The main metric on the test split, its value and interval; None where the trial has no summary."""
+    if trial.folder is None or not (run := RunFolder(trial.folder)).summary_file.exists():
+        return None
+    summary = run.summary()
+    interval = summary.get("interval")
+    return summary["main"], summary["metrics"][summary["main"]], tuple(interval) if interval else None
 
 
 def _about_best(best: Trial, count: int, front: bool) -> list[str]:
     """What to make of it: the test score, which took no part in the choice, and the commands."""
     chosen = f"The best of {count} validation values is too good, being chosen by it; the test score is not:"
     lines = [] if front else [chosen]
-    if best.folder is not None and (run := RunFolder(best.folder)).summary_file.exists():
-        summary = run.summary()
-        value, interval = summary["metrics"][summary["main"]], summary.get("interval")
+    if (tested := test_of(best)) is not None:
+        metric, value, interval = tested
         reach = " [{:.3f}, {:.3f}]".format(*interval) if interval else ""
-        lines.append(f"test/{summary['main']} {'–' if value is None else f'{value:.3f}'}{reach}")
-    typed = " ".join(_quoted(text) for text in best.given)
+        lines.append(f"test/{metric} {'–' if value is None else f'{value:.3f}'}{reach}")
+    typed = command_of(best)
     word = "The best by validation" if front else "Train it"
     return [*lines, f"{word}: crossfade train {typed}", f"Repeat it: crossfade train -m {typed} seed=0,1,2"]
 
@@ -134,14 +160,14 @@ def _short(name: str, value: float) -> str:
     return {"metric": f"{value:.3f}", "latency": f"{value:.2f} ms"}.get(name, f"{value:,.0f}")
 
 
-def _write(
+def write(
     trials: Sequence[Trial],
     place: Path,
     judge: Judge,
     about: Mapping[str, Any],
-    front: Sequence[int],
-    importance: Mapping[str, float] | None,
+    importance: Mapping[str, float] | None = None,
 ) -> None:
+    """Write trials.csv and search.json, on the way and at the end."""
     rows = [
         {
             "trial": trial.number,
@@ -160,7 +186,7 @@ def _write(
         "monitor": judge.monitor,
         "direction": judge.direction,
         "best": judge.ranked(done)[0] if done else None,
-        "front": list(front),
+        "front": front_of(trials, judge),
         "importance": dict(importance or {}),
         "trials": rows,
     }

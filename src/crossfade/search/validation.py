@@ -23,7 +23,7 @@ class Judge:
     @classmethod
     def of(cls, config: RunConfig) -> Judge:
         """By `callbacks.monitor`, as the checkpoint of a run is chosen."""
-        from crossfade.training.fit import main_metric
+        from crossfade.training.keeping import main_metric
 
         return cls(*main_metric(config))
 

@@ -24,17 +24,19 @@ from crossfade.model import FusionModel
 from crossfade.runs import RunFolder
 from crossfade.seeding import derived
 from crossfade.stacked.batches import Batches
-from crossfade.stacked.files import Lengths, Moment, write_checkpoint
 from crossfade.stacked.optimizer import StackedAdamW
 from crossfade.stacked.stack import NotStackable, Outputs, Stack
 from crossfade.stacked.validation import measure
-from crossfade.stacked.watch import Watch
 from crossfade.tracking import make_loggers
 from crossfade.training.checkpoint import clean
-from crossfade.training.fit import main_metric
+from crossfade.training.journal import Journal
+from crossfade.training.keeping import main_metric
 from crossfade.training.module import diverged
+from crossfade.training.moment import Lengths, Moment, write_checkpoint
+from crossfade.training.watch import Watch
 
-SECONDS = 5.0  # between two savings of what is not finished yet
+SECONDS = 5.0  # at least, between two savings of what is not finished yet
+SHARE = 0.05  # of the time, at most, that those savings take
 AT_ONCE = 4  # batches of validation samples that are predicted together
 
 
@@ -50,18 +52,25 @@ class Run:
     lengths: Lengths
     watch: Watch
     loggers: list[Logger]
+    journal: Journal | None = None
     best: Moment | None = None
     now: Moment | None = None
     error: Failure | None = None
     ended: bool = False
 
-    def save(self, stack: Stack, place: int) -> None:
-        """best.ckpt and last.ckpt of the last whole epoch."""
+    def save(self, names: Sequence[str]) -> None:
+        """best.ckpt and last.ckpt of the last whole epoch; `names` are those of the trained numbers."""
         for name, moment in (("best", self.best), ("last", self.now)):
             if moment is not None:
-                state = stack.state(place, moment.values)
                 of = (self.config, self.folder, self.model, self.balance)
-                write_checkpoint(name, *of, state, moment, self.lengths)
+                write_checkpoint(name, *of, names, moment, self.lengths)
+
+    def leave(self, ending: str) -> None:
+        """Its checkpoints stand: end its journal, and its loggers with this word."""
+        if self.journal is not None:
+            self.journal.end()
+        for logger in self.loggers:
+            logger.finalize(ending)
 
 
 class Engine:
@@ -95,7 +104,7 @@ class Engine:
             first.trainer.gradient_clip,
         )
         self.members = list(range(len(self.runs)))  # runs that are still trained, in the order of the stack
-        self.started = self.saved = time.monotonic()
+        self.started = self.due = time.monotonic()
         self._probe()
 
     def _probe(self) -> None:
@@ -122,20 +131,29 @@ class Engine:
 
     def train(self) -> None:
         """All epochs; a run that stops early, or whose loss is not finite, leaves the others as they are."""
+        self.begin()
+        for epoch in range(self.config.trainer.epochs):
+            self.epoch_ended(epoch, self.epoch(epoch))
+            if not self.members:
+                break
+
+    def begin(self) -> None:
+        """Open each run's loggers and journal."""
         for run in self.runs:
             clean(run.folder.checkpoints)
             run.loggers = make_loggers(run.config.logger, build, run.folder, run.config.dump())
-        for epoch in range(self.config.trainer.epochs):
-            for j, metrics in enumerate(self.epoch(epoch)):
-                if (run := self.runs[self.members[j]]).error is None:
-                    self._epoch_ended(j, run, epoch, metrics)
-            if self.config.trainer.progress:
-                self._tell(epoch)
-            if time.monotonic() - self.saved > SECONDS:
-                self.save()
-            self._leave()
-            if not self.members:
-                break
+            run.journal = Journal(run.folder, self.stack.names, run.lengths, self.stack.values)
+
+    def epoch_ended(self, epoch: int, logged: Sequence[dict[str, float]]) -> None:
+        """Write down what each member has come to, with these metrics; what has ended leaves the stack."""
+        for j, metrics in enumerate(logged):
+            if (run := self.runs[self.members[j]]).error is None:
+                self._epoch_ended(j, run, epoch, metrics)
+        if self.config.trainer.progress:
+            self._tell(epoch)
+        self._leave()
+        if self.members and (epoch == 0 or time.monotonic() > self.due):
+            self.save()
 
     def _tell(self, epoch: int) -> None:
         kept = [run.watch.kept for run in self.runs if run.watch.kept is not None]
@@ -174,7 +192,7 @@ class Engine:
         last = run.folder.checkpoints / "last.ckpt" if run.now is not None else "none yet"
         ids = [self.batches.ids[i] for i in rows.tolist()]
         run.error = Failure(diverged(loss, self.optimizer.done[j], epoch, ids, str(last)))
-        run.save(self.stack, j)
+        run.save(self.stack.names)
 
     def _validate(self) -> list[dict[str, float]]:
         rows, counts = self.batches.validation()
@@ -195,20 +213,27 @@ class Engine:
         run.now = Moment(epoch, done, o.values[j].clone(), o.mean[j].clone(), o.square[j].clone(), copy.copy(run.watch))
         if is_best:
             run.best = run.now
+        if run.journal is not None:
+            run.journal.write(run.now, is_best)
         run.ended = stops or epoch + 1 == run.config.trainer.epochs
 
     def save(self) -> None:
-        """Checkpoints of all runs that are still trained, as they were at the end of the last epoch."""
-        for j, i in enumerate(self.members):
-            self.runs[i].save(self.stack, j)
-        self.saved = time.monotonic()
+        """Checkpoints of all runs that are still trained, as they were at the end of the last epoch.
+
+        A kill takes nothing from the journals. These are what other programs read meanwhile, and what is left should
+        the machine lose its power; the first ones hold what a journal does not, such as frozen weights.
+        """
+        started = time.monotonic()
+        for i in self.members:
+            self.runs[i].save(self.stack.names)
+        ended = time.monotonic()
+        self.due = ended + max(SECONDS, (ended - started) / SHARE)
 
     def broken_off(self) -> None:
         """Save what there is of the runs that are still trained, and end their loggers."""
         self.save()
         for i in self.members:
-            for logger in self.runs[i].loggers:
-                logger.finalize("failed")
+            self.runs[i].leave("failed")
 
     def _leave(self) -> None:
         """Take the runs that have ended out of the stack; what is left is less work."""
@@ -219,9 +244,8 @@ class Engine:
                 stay.append(j)
                 continue
             if run.error is None:
-                run.save(self.stack, j)
-            for logger in run.loggers:
-                logger.finalize("success" if run.error is None else "failed")
+                run.save(self.stack.names)
+            run.leave("success" if run.error is None else "failed")
         if len(stay) == len(self.members):
             return
         self.members = [self.members[j] for j in stay]

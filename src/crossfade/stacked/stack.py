@@ -164,11 +164,6 @@ class Stack:
         finally:
             torch.set_default_dtype(before)
 
-    def state(self, j: int, row: Tensor) -> dict[str, Tensor]:
-        """The state_dict of model j with these trained numbers (P,)."""
-        parts = zip(self.names, row.split(self._sizes()), strict=True)
-        return {**self.models[j].state_dict(), **{name: part.view(self.shapes[name]) for name, part in parts}}
-
     def keep(self, rows: Sequence[int], values: Tensor) -> None:
         """Go on with these members alone; `values` are theirs."""
         self.models, self.seeds = [self.models[j] for j in rows], [self.seeds[j] for j in rows]

@@ -14,6 +14,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.runs import RunFolder, write_json
 from crossfade.runs.lock import locked
+from crossfade.runs.memory import REMEDY, memory_fault
 from crossfade.runs.signals import interruption, terminable
 from crossfade.runs.status import Status
 from crossfade.stacked.batchable import signature, why_not
@@ -80,9 +81,10 @@ def _train(jobs: Sequence[Job], started: float) -> list[Outcome]:
         engine.train()
     except BaseException as error:
         engine.broken_off()
-        cause = interruption(error)
+        cause, memory = interruption(error), memory_fault(error)
+        why = f"{memory}. {REMEDY}" if memory else f"{type(error).__name__}: {error}"
         for job in jobs:
-            ending = ("interrupted", cause) if cause else ("failed", f"{type(error).__name__}: {error}")
+            ending = ("interrupted", cause) if cause else ("failed", why)
             status.ending(*ending).save(job.folder.status_file)  # type: ignore[arg-type]
         raise
     seconds = round((time.monotonic() - started) / len(jobs), 3)

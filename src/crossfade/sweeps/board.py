@@ -71,8 +71,11 @@ class Board:
         """A job runs from now on."""
         self.running[name] = Running(folder, epochs)
 
-    def ended(self, name: str, state: str, error: str | None, seconds: float) -> None:
-        """A job has ended: a failure is said at once, with where to read about it."""
+    def ended(self, name: str, state: str, error: str | None, seconds: float, label: str = "") -> None:
+        """A job has ended: a failure is said at once, with where to read about it.
+
+        `label` are the settings that vary; they are shown where the name, which is bounded, has lost some of them.
+        """
         folder = self.running.pop(name).folder
         if state == "finished":
             self._finished(name, self.read(folder), seconds)
@@ -87,7 +90,8 @@ class Board:
             return  # the whole sweep is stopped, and says so
         first = (error or "unknown error").splitlines()[0]
         log = folder / "run.log" if (folder / "run.log").exists() else folder / "output.log"
-        self.console.print(Text(f"{state}: {name}: {first}", style="red"), Text(f"(see {log})"), soft_wrap=True)
+        told = f"{name} ({label})" if len(name) < len(label) + 3 else name
+        self.console.print(Text(f"{state}: {told}: {first}", style="red"), Text(f"(see {log})"), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """A line above the table."""
@@ -118,7 +122,7 @@ class Board:
             ProgressBar(total=self.total, completed=self.done + self.failed, width=28),
             Text(f"{self.done} of {self.total} done{failed}, {len(self.running)} running"),
             Text(_spoken(time.monotonic() - self._started), style="dim"),
-            Text(f"< {_spoken(left)}" if left is not None else "", style="dim"),
+            Text(f"~{_spoken(left)} left" if left is not None else "", style="dim"),
         )
         rows = Table.grid(padding=(0, 2))
         for name, job in list(self.running.items())[:SHOWN]:

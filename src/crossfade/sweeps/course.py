@@ -64,7 +64,7 @@ class Course:
             self.stopped = self.stopped or ending.error
         elif ending.state == "failed" and self.fail_fast:
             self.stopped = self.stopped or f"{due.entry.name} failed, and fail_fast=true"
-        self.board.ended(due.entry.name, ending.state, ending.error, seconds)
+        self.board.ended(due.entry.name, ending.state, ending.error, seconds, due.job.label)
         self.ledger.ended(due.entry, ending.state, ending.error, round(seconds, 2))
 
     def withdraw(self, due: Due) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from crossfade.registry import groups, read_option
 
 Job = Mapping[str, str]  # the job's settings: key → value
 
@@ -33,6 +36,31 @@ def plan(jobs: Sequence[Job], identities: Sequence[Hashable]) -> Plan:
         return Plan(first, idle, f"{len(jobs)} jobs")
     reasons = [_reason(key, jobs, same) for key in sorted(set().union(*idle.values()))]
     return Plan(first, idle, f"{len(jobs)} jobs, {len(first)} distinct: {'; '.join(reasons) or 'repeated settings'}")
+
+
+def fields_of_others(jobs: Sequence[Job], named: Collection[str] = ()) -> list[set[str]]:
+    """Of each job the settings that are fields of an option chosen in other jobs: `fusion.rank` where fusion=sum.
+
+    A field that no job's option has is a mistake, and stays; but `named` may be of jobs that are not among these.
+    """
+    idle = [{key for key in job if _is_of_another(key, job)} for job in jobs]
+    nowhere = set.intersection(*idle).difference(named)
+    return [own - nowhere for own in idle]
+
+
+def _is_of_another(key: str, job: Job) -> bool:
+    """Is it a field that the chosen option of its group lacks? Of parts only: their YAML has all fields."""
+    for group in job.keys() & groups().keys():
+        start, _, field = key.partition(group.replace("/", ".") + ".")
+        if not start and field:
+            fields = _fields(group, job[group])
+            return "_target_" in fields and field.split(".")[0] not in fields
+    return False
+
+
+@cache
+def _fields(group: str, option: str) -> frozenset[str]:
+    return frozenset(read_option(group, option)) if option in groups()[group] else frozenset()
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:

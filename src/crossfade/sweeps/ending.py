@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from crossfade.errors import Pruned, UserError
 from crossfade.runs.files import disk_fault
+from crossfade.runs.memory import REMEDY, memory_fault
 from crossfade.runs.signals import interruption
 from crossfade.sweeps.ledger import State
 
@@ -29,6 +30,8 @@ class Ending:
             return cls("interrupted", cause, stops=True)
         if isinstance(error, Pruned):
             return cls("pruned", str(error))
+        if not isinstance(error, UserError) and (fault := memory_fault(error)):
+            return cls("failed", f"{fault}. {REMEDY}")
         return cls("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
 
     @property

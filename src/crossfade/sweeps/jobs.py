@@ -42,7 +42,7 @@ class Job:
 
     path: Path
     number: int
-    state: str  # waiting | running | finished | failed | interrupted
+    state: str  # waiting | running | finished | failed | interrupted | pruned
     error: str | None
     overrides: list[str]
     config: Mapping[str, Any]  # empty where the job never came to write it
@@ -79,9 +79,15 @@ def read_jobs(path: Path) -> list[Job]:
     return [_job(places[name], number, known.get(name)) for number, name in enumerate(order)]
 
 
-def sweep_settings(path: Path) -> list[str] | None:
-    """What the sweep was started with, as the ledger has it; None without a ledger."""
-    rows = _asked(path, "select value from sweep where key = 'command'")
+def sweep_settings(path: Path) -> list[list[str]]:
+    """What the sweep was started with, and what made it grow, as the ledger has it; nothing without a ledger."""
+    known = {key: json.loads(value) for key, value in _asked(path, "select key, value from sweep")}
+    return [known["command"], *known.get("grown", [])] if known else []
+
+
+def remembered(path: Path, key: str) -> Any:
+    """What the ledger was told under this key at the beginning ("command", "search"); None where nothing was."""
+    rows = _asked(path, "select value from sweep where key = ?", key)
     return json.loads(rows[0][0]) if rows else None
 
 
@@ -92,7 +98,7 @@ def _from_ledger(path: Path) -> list[dict[str, Any]]:
     return [{**dict(zip(keys, row, strict=True)), "overrides": json.loads(row[2])} for row in rows]
 
 
-def _asked(path: Path, query: str) -> list[tuple[Any, ...]]:
+def _asked(path: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
     """Rows of the ledger, which is only read; none where there is no ledger, or it says something else.
 
     What has finished stands in the run folders: a damaged ledger must not keep anybody from a report.
@@ -102,7 +108,7 @@ def _asked(path: Path, query: str) -> list[tuple[Any, ...]]:
         return []
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as ledger:
-            return ledger.execute(query).fetchall()
+            return ledger.execute(query, values).fetchall()
     except sqlite3.DatabaseError as error:
         text = f"{file}: not readable as a ledger of this version ({error}); what follows is of the run folders alone"
         warnings.warn(text, stacklevel=4)

@@ -7,6 +7,7 @@ in what order, how often tried, why a worker died. So a ledger that a kill left 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -75,13 +76,24 @@ class Ledger:
 
     @classmethod
     def create(cls, folder: Path, about: Mapping[str, Any]) -> Ledger:
-        """A new ledger without jobs; `about` is what the sweep is to remember (see `about`)."""
-        ledger = cls(folder)
-        with ledger._connected() as connection:
-            connection.executescript(_TABLES)
-            connection.execute(f"pragma user_version = {VERSION}")
-            rows = [(key, json.dumps(value)) for key, value in about.items()]
-            connection.executemany("insert into sweep values (?, ?)", rows)
+        """A new ledger without jobs; `about` is what the sweep is to remember (see `about`).
+
+        It is made beside its place and moved there whole: a kill or a full disk leaves none, or all of it.
+        """
+        ledger, beside = cls(folder), cls(folder)
+        for leftover in folder.glob(f".{FILE}.*"):  # of a process that was killed here
+            leftover.unlink()
+        beside.path = folder / f".{FILE}.{os.getpid()}.tmp"
+        try:
+            with beside._connected() as connection:
+                connection.executescript(_TABLES)
+                connection.execute(f"pragma user_version = {VERSION}")
+                rows = [(key, json.dumps(value)) for key, value in about.items()]
+                connection.executemany("insert into sweep values (?, ?)", rows)
+            os.replace(beside.path, ledger.path)
+        except BaseException:
+            beside.path.unlink(missing_ok=True)
+            raise
         return ledger
 
     @property
@@ -89,6 +101,17 @@ class Ledger:
         """What `create` was given."""
         with self._connected() as connection:
             return {key: json.loads(value) for key, value in connection.execute("select key, value from sweep")}
+
+    def commands(self) -> list[list[str]]:
+        """The settings that began the sweep, then those of each command that made it grow."""
+        about = self.about
+        return [about["command"], *about.get("grown", [])]
+
+    def grown(self, command: Sequence[str]) -> None:
+        """Remember a command that adds jobs."""
+        further = json.dumps([*self.about.get("grown", []), list(command)])
+        with self._connected() as connection:
+            connection.execute("insert or replace into sweep values ('grown', ?)", (further,))
 
     def entries(self) -> list[Entry]:
         """All jobs in their order."""
@@ -142,7 +165,7 @@ class Ledger:
             state, error = found
             # the sweep saw it end, and may know more of it than the folder: that its worker was killed for memory
             known = {state, entry.state} <= {"failed", "interrupted"}
-            if known or (state == entry.state and state != "finished"):
+            if known or (state == entry.state and (state != "finished" or entry.metric is not None)):
                 continue
             metric, value = _result(self.folder / entry.name) if state == "finished" else (None, None)
             self._update("state = ?, error = ?, metric = ?, value = ?", entry.identity, state, error, metric, value)

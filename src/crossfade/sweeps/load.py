@@ -28,7 +28,8 @@ def load_sweep(path: Path | str) -> pd.DataFrame:
     - seed, fold
     - "<target>/<metric>": the test metrics; "<…> low" and "<…> high": ends of the 95 % interval over test groups;
       "val/<target>/<metric>": of validation, at the epoch whose weights are tested: choose with these
-    - "single.<modality>": the main metric of that modality trained alone; bound: of the Bayes classifier
+    - "single.<modality>": the main metric of that modality trained alone; bound: of the Bayes classifier;
+      best_alpha: of the first modality, where there is a closed form
     - parameters and frozen: how many; flops, milliseconds: of the prediction of one sample; seconds: of the training
     - train, test: samples
 
@@ -92,6 +93,7 @@ def _measured(fit: Fit, summary: Mapping[str, Any]) -> dict[str, Any]:
     cost, parameters = summary.get("cost") or {}, summary.get("parameters") or {}
     return row | {
         "bound": (summary.get("bound") or {}).get("value"),
+        "best_alpha": ((summary.get("best_alpha") or {}).get(summary["modalities"][0]) or {}).get("value"),
         "parameters": sum(parameters.values()) or None,
         "frozen": parameters.get("frozen"),
         "flops": cost.get("flops"),
@@ -135,7 +137,7 @@ def _ordered(columns: list[str], varying: Sequence[str]) -> list[str]:
 
     def place(column: str) -> int:
         known = ("job", "folder", "state", "error", "strategy", "alpha", "learned")
-        last = ("bound", "parameters", "frozen", "flops", "milliseconds", "seconds", "train", "test")
+        last = ("bound", "best_alpha", "parameters", "frozen", "flops", "milliseconds", "seconds", "train", "test")
         if column in known:
             return known.index(column)
         if column in last:

@@ -14,7 +14,7 @@ from crossfade.sweeps.course import Launcher
 from crossfade.sweeps.ledger import Ledger
 from crossfade.sweeps.opened import fingerprint, opened
 from crossfade.sweeps.planning import Compose, Planned, Settings, planned
-from crossfade.sweeps.report import report_of
+from crossfade.sweeps.report import ended
 from crossfade.sweeps.table import Outcome, show_table
 
 
@@ -39,6 +39,9 @@ def sweep(
         first = plan.jobs[0].config
         name = "_".join([first.task.name, *sorted(plan.varying)])
         with opened(first, folder, name, about, launcher_for) as own:
+            known = {entry.identity for entry in own.ledger.entries()}
+            if known and not known.issuperset(job.identity for job in plan.jobs):
+                own.ledger.grown(command)
             own.run(plan.jobs)
             return _finish(plan, own.place, own.ledger)
 
@@ -62,9 +65,7 @@ def _finish(plan: Planned, place: Path, ledger: Ledger) -> list[Outcome]:
     entries = {entry.identity: entry for entry in ledger.entries()}
     outcomes = [Outcome.of_entry(entries[job.identity], place) for job in plan.jobs]
     show_table(outcomes, place)
-    report_of(place)
-    if any(place.glob("wandb/offline-run-*")):
-        print(f"Its W&B runs are offline. To send them all: wandb sync {place / 'wandb'}")
+    ended(place)
     if any(outcome.error for outcome in outcomes):
         raise SystemExit(1)
     return outcomes

@@ -16,6 +16,7 @@ from crossfade.errors import Failure, UserError
 from crossfade.runs import new_folder, usable
 from crossfade.runs.files import disk_fault
 from crossfade.runs.lock import locked
+from crossfade.runs.signals import interruption, terminable
 from crossfade.runs.status import now
 from crossfade.sweeps.board import Board
 from crossfade.sweeps.course import Course, Due, Launcher
@@ -64,14 +65,16 @@ class Opened:
     def _launch(self, due: Sequence[Due], board: Board) -> None:
         course = Course(self.ledger, board, self.first.fail_fast)
         try:
-            self.launcher(due, course)
-        except KeyboardInterrupt:
-            course.stopped = "Ctrl-C"
+            with terminable():  # Slurm's and systemd's way to end a sweep
+                self.launcher(due, course)
+        except KeyboardInterrupt as error:
+            course.stopped = interruption(error)
         if course.stopped is None:
             return
         self.stopped = course.stopped
         print(f"The sweep stopped: {course.stopped}.")
         print(f"What is finished stays. To go on: the same command again, or crossfade sweep resume {self.place}")
+        print(f"To see what there is: crossfade report sweep={self.place}")
         if course.stopped in ("Ctrl-C", "SIGTERM"):
             raise KeyboardInterrupt
 

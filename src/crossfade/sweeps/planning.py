@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from crossfade.config import RunConfig, check, effective, groups
 from crossfade.config.compose import to_plain
 from crossfade.config.overrides import parse, plain
 from crossfade.errors import UserError
-from crossfade.sweeps.distinct import plan, without_idle_alpha
+from crossfade.sweeps.distinct import fields_of_others, plan, without_idle_alpha
 
 LONGEST = 80  # characters of a job folder's name
 
@@ -68,6 +68,9 @@ def planned(
     settings = [[_rounded(text) for text in job] for job in jobs]
     parsed = [[_parsed(text) for text in job] for job in settings]
     labels = [{o.key_or_group: o.get_value_element_as_str() for o in job} for job in parsed]
+    foreign = fields_of_others(labels, named or ())
+    settings = [_without(job, own, keys) for job, own, keys in zip(settings, parsed, foreign, strict=True)]
+    parsed = [[o for o in own if o.key_or_group not in keys] for own, keys in zip(parsed, foreign, strict=True)]
     varying = [key for key in labels[0] if len({label[key] for label in labels}) > 1]
     composed = _Composed(compose, {*varying, *(named or ())}, {} if bases is None else bases)
     configs = _checked(settings, parsed, composed, set(varying), named is not None and "alpha" in named)
@@ -75,12 +78,16 @@ def planned(
     chosen = plan(labels, identities)
     found = []
     for place in chosen.jobs:
-        idle = chosen.idle[place] | ({"alpha"} if configs[place].alpha is None else set())
+        idle = chosen.idle[place] | foreign[place] | ({"alpha"} if configs[place].alpha is None else set())
         kept = [t for t, o in zip(settings[place], parsed[place], strict=True) if o.key_or_group not in idle]
         shown = [key for key in (varying if named is None else named) if key not in idle]
         label = ",".join(f"{key}={labels[place][key]}" for key in shown)
         found.append(Job(identities[place], kept, label, configs[place]))
     return Planned(found, chosen.note, varying)
+
+
+def _without(job: Settings, parsed: Sequence[Override], keys: Collection[str]) -> list[str]:
+    return [text for text, o in zip(job, parsed, strict=True) if o.key_or_group not in keys]
 
 
 def identity_of(config: RunConfig) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,7 @@ from rich.text import Text
 from crossfade.sweeps.ledger import Entry
 
 LONGEST = 40  # jobs in the printed table
+REASON = 120  # letters of an error, which was said whole when it came
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def show_table(outcomes: Sequence[Outcome], folder: Path) -> None:
     good = [outcome for outcome in ranked(outcomes) if outcome.error is None]
     for outcome in [*good[:LONGEST], *(outcome for outcome in outcomes if outcome.error is not None)]:
         if outcome.error is not None:
-            first = outcome.error.splitlines()[0] if outcome.error else "unknown error"
+            lines = outcome.error.splitlines() or ["unknown error"]
+            first = shorten(lines[0], REASON, placeholder=" …")
             table.add_row(Text(outcome.folder.name), Text(outcome.state, style="red"), Text(first, overflow="fold"))
             continue
         name = f"{outcome.metric} " if len(metrics) > 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,9 @@ class Alarm(Target):
     main = "auroc"
     lower_is_better = ("false_alarms_per_day", "time_to_detection_s", "missed_episodes")
     form = "json"
+    captions: ClassVar[Mapping[str, str]] = {
+        "alarms": "Left: what finding more intruders costs in false alarms. Right: scores from the onset on"
+    }
     logits = True
     positive_weight: Tensor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -100,6 +100,8 @@ class Target(nn.Module):
     form: ClassVar[str]  # of the truth in a manifest's cells, one of `data.manifest_truth.FORMS`
     resamples: ClassVar[int] = 1000  # of the main metric's interval, where it is not a mean over the samples
     logits: ClassVar[bool] = False  # are all outputs logits of probabilities?
+    units: ClassVar[Mapping[str, str]] = {}  # of the metrics whose names say none
+    captions: ClassVar[Mapping[str, str]] = {}  # what its figures show, by what follows its name in the file's: `draw`
     jitter: ClassVar[float] = 0.0  # sd of the noise on the standardised inputs that `stability` looks at; 0: none
 
     def __init__(self, spec: TargetSpec, fitted: dict[str, Any]) -> None:
@@ -126,6 +128,11 @@ class Target(nn.Module):
     def direction(cls, metric: str) -> str:
         """ "max" or "min": what is better."""
         return "min" if metric in cls.lower_is_better else "max"
+
+    @classmethod
+    def unit(cls, metric: str, spec: TargetSpec) -> str:
+        """Of a metric's values; empty for numbers without one, and where the metric's name says it."""
+        return cls.units.get(metric, "")
 
     def forward(self, representation: Representation) -> Tensor:
         """(B, D), or tokens (B, K, D), → raw outputs (B, …)."""

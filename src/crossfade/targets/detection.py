@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,10 @@ class Detection(Target):
     main = "mean_ap"
     lower_is_better = ("position_error", "velocity_error")
     form = "array"
+    units: ClassVar[Mapping[str, str]] = {"position_error": "m", "velocity_error": "m/s"}
+    captions: ClassVar[Mapping[str, str]] = {
+        "": "Seen from above, ahead is up: boxes true (full) and predicted (dotted, with their score)"
+    }
     resamples = 500
     scale: Tensor
     usual: Tensor

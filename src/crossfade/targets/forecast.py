@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,10 @@ class Forecast(Target):
     main = "mae_kwh"
     lower_is_better = ("mae_kwh", "pinball_kwh", "discomfort_kh")
     form = "json"
+    captions: ClassVar[Mapping[str, str]] = {
+        "forecast": "The load of the next hours: bands, median and what then came",
+        "schedule": "The heating schedule that comes of a forecast, beside a thermostat; grey: somebody is at home",
+    }
     levels: Tensor
     median: Tensor
     gaps: Tensor

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,7 @@ class ImageFusion(Target):
 
     main = "ssim"
     form = "array"
+    captions: ClassVar[Mapping[str, str]] = {"images": "The sources, simple rules, and the fused image"}
 
     def __init__(
         self,

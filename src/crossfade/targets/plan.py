@@ -60,6 +60,9 @@ class Plan(Target):
 
     main = "accuracy_l2"
     form = "json"
+    captions: ClassVar[Mapping[str, str]] = {
+        "": "Seen from above, ahead is up: the way that was driven, and the planned one"
+    }
     jitter: ClassVar[float] = 0.05
     basis: Tensor
     mean: Tensor
@@ -100,6 +103,11 @@ class Plan(Target):
     @classmethod
     def direction(cls, metric: str) -> str:
         return "min"
+
+    @classmethod
+    def unit(cls, metric: str, spec: TargetSpec) -> str:
+        units = {"accuracy": "m", "stability": "m", "comfort_jerk": "m/s³", "comfort_lateral": "m/s²"}
+        return next((unit for name, unit in units.items() if metric.startswith(name)), "")
 
     @staticmethod
     def fit(spec: TargetSpec, truths: Sequence[Any]) -> dict[str, Any]:

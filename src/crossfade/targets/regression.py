@@ -31,6 +31,10 @@ class Regression(Target):
     mean: Tensor
     sd: Tensor
 
+    @classmethod
+    def unit(cls, metric: str, spec: TargetSpec) -> str:
+        return spec.unit or "" if metric in cls.lower_is_better else ""
+
     def __init__(self, spec: TargetSpec, fitted: dict[str, Any], width: int) -> None:
         super().__init__(spec, fitted)
         self.head = linear_head(width, len(fitted["mean"]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,9 @@ class Segmentation(Target):
 
     main = "dice"
     form = "image"
+    captions: ClassVar[Mapping[str, str]] = {
+        "overlay": "Outlines of truth and prediction on the images that lie in their plane"
+    }
     logits = True
 
     def __init__(

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,9 @@ class Slots(Target):
 
     main = "exact_match"
     form = "fields"
+    captions: ClassVar[Mapping[str, str]] = {
+        "fields": "Counts of true (row) and predicted words (column) of each field; colour: the row's share"
+    }
     logits = True
 
     def __init__(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,10 @@ class Trajectories(Target):
     main = "brier_ade"
     lower_is_better = METRICS
     form = "array"
+    units: ClassVar[Mapping[str, str]] = {metric: "m" for metric in METRICS if metric != "miss_rate"}
+    captions: ClassVar[Mapping[str, str]] = {
+        "": "Seen from above, ahead is up: the ways that agents took, and those predicted"
+    }
     basis: Tensor
     scale: Tensor
 

@@ -74,7 +74,7 @@ def _with_frozen(checkpoint: Any, path: Path) -> Any:
             f"{path}: the weights of its frozen encoders stand in {beside}, which is not there. Restore it from a "
             "copy: a checkpoint is moved together with that file."
         )
-    known = _read(beside)
+    known = stored(beside)
     if lacking := [name for name in names if name not in known]:
         raise UserError(f"{beside}: holds no {lacking[0]}, so it is of another run than {path.name}.")
     return {**checkpoint, "state_dict": {**checkpoint["state_dict"], **{name: known[name] for name in names}}}
@@ -94,14 +94,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         others = sorted(p.stem for p in path.parent.glob("*.ckpt"))
         raise UserError(f"{path}: no such checkpoint. This run has: {', '.join(others) or 'none yet'}.")
-    checkpoint = _read(path)
+    checkpoint = stored(path)
     if not isinstance(checkpoint, dict):
         raise UserError(f"{path}: holds a {type(checkpoint).__name__}, so it is no checkpoint of Crossfade's.")
     return _with_frozen(checkpoint, path)
 
 
-def _read(path: Path) -> Any:
-    """What stands in a file. Raises UserError where it is damaged."""
+def stored(path: Path) -> Any:
+    """What stands in this file, without the weights beside it. Raises UserError where it is damaged."""
     try:
         _check_sums(path)
         return torch.load(path, map_location="cpu", weights_only=True)

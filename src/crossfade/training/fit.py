@@ -14,7 +14,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 
 from crossfade.build import build, build_adversary, build_balance, build_model
 from crossfade.cache.features import compute_features
@@ -22,30 +22,17 @@ from crossfade.config import RunConfig
 from crossfade.data.module import DataModule
 from crossfade.errors import UserError
 from crossfade.runs import RunFolder
-from crossfade.targets import target_class
 from crossfade.targets.base import some
 from crossfade.tracking import make_loggers
 from crossfade.training.checkpoint import AtomicCheckpointIO, clean, frozen_names
+from crossfade.training.journal import settle
+from crossfade.training.keeping import keep, main_metric
 from crossfade.training.module import FusionModule
 from crossfade.training.progress import EpochProgress
 from crossfade.training.pruning import pruning_of
+from crossfade.training.stopwatch import Stopwatch
 
 log = logging.getLogger("crossfade")
-
-
-def main_metric(config: RunConfig) -> tuple[str, str]:
-    """The metric that checkpoints are chosen by, "val/<target>/<metric>", and "max" or "min".
-
-    By itself the target's main one; of several targets the loss, in which each has its weight.
-    """
-    monitor = config.callbacks.monitor
-    if monitor == "auto":
-        only = config.task.targets[0]
-        many = len(config.task.targets) > 1
-        monitor = "val/loss" if many else f"val/{only}/{target_class(config.target[only]).main}"
-    _, _, place = monitor.partition("/")
-    target, _, metric = place.partition("/")
-    return monitor, target_class(config.target[target]).direction(metric) if target in config.target else "min"
 
 
 def train(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> None:
@@ -107,6 +94,7 @@ def fit(config: RunConfig, folder: RunFolder, data: DataModule, label: str) -> N
     """Build the model and run Lightning's fit in this process."""
     quiet()
     clean(folder.checkpoints)
+    settle(config, folder)
     model = build_model(config, data.fitted)
     steps = optimizer_steps(config, data)
     balance = build_balance(config, model)
@@ -158,6 +146,7 @@ def make_trainer(config: RunConfig, folder: RunFolder, label: str, frozen: Colle
         keep(folder.checkpoints, "best", monitor=monitor, mode=mode),
         keep(folder.checkpoints, "last"),  # every epoch; `save_last=True` would write only what is also the best
         SaveOnInterrupt(folder.checkpoints / "interrupted.ckpt"),
+        Stopwatch(),
     ]
     if t.progress:
         callbacks.append(EpochProgress(label, monitor))
@@ -194,19 +183,6 @@ def make_trainer(config: RunConfig, folder: RunFolder, label: str, frozen: Colle
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO(frozen)],
         default_root_dir=folder.path,
-    )
-
-
-def keep(folder: Path, name: str, **wanted: Any) -> ModelCheckpoint:
-    """Writes <name>.ckpt at the end of an epoch, over the one before."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename=name,
-        save_top_k=1,
-        save_on_train_epoch_end=True,  # then the file says itself that the epoch is done
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-        **wanted,
     )
 
 

@@ -42,7 +42,8 @@ class CrossfadeSweeper(BasicSweeper):
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         given = [text for text in self.config.hydra.overrides.hydra if text.startswith("hydra.sweep.dir=")]
         folder = self.config.hydra.sweep.dir if given else None
-        command = [*self.config.hydra.overrides.hydra, *arguments]
+        of_hydra = [text for text in self.config.hydra.overrides.hydra if text != "hydra.mode=MULTIRUN"]  # -m says so
+        command = [*of_hydra, *arguments]
         own = [override for override in overrides if override.key_or_group.split(".")[0] == "search"]
         part = self._compose([str(override.input_line) for override in own]).get("search") if own else None
         if part:

@@ -7,13 +7,12 @@ from scipy.special import ndtri
 from torch import Tensor
 
 
-def truth_score(truth: Tensor, rng: np.random.Generator) -> np.ndarray:
+def truth_score(truth: Tensor, rng: np.random.Generator, classes: int) -> np.ndarray:
     """(n,) of an encoded truth (n, …), NaN where unknown: the standardised mean of its numbers.
 
-    Classes have normal quantiles, in an order that `rng` draws.
+    Classes, `classes` in all splits together, have normal quantiles in an order that `rng` draws.
     """
     if truth.ndim == 1 and not truth.is_floating_point():
-        classes = int(truth.max()) + 1
         quantile = ndtri((rng.permutation(classes) + 0.5) / classes)
         return np.where(truth.numpy() >= 0, quantile[truth.clamp(min=0).numpy()], np.nan)
     return standardised(truth.double().flatten(1).nanmean(1).numpy())

@@ -17,6 +17,7 @@ from crossfade.errors import UserError
 from crossfade.runs import RunFolder
 from crossfade.sweeps.course import Course, Due
 from crossfade.sweeps.ending import DISK, FINISHED, INTERRUPTED, PRUNED, Ending
+from crossfade.sweeps.launchers.killed import Killed
 
 POLL = 0.5  # seconds
 GRACE = 60.0  # seconds that a job has to save itself
@@ -95,13 +96,14 @@ class LocalProcesses:
             context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
             if os.name == "posix":
                 context.set_forkserver_preload(["crossfade.sweeps.launchers.worker"])
-            killed, told = _Killed(), False
+            killed, told = Killed(), False
             try:
                 while running or (waiting and not course.stopped):
                     while free and waiting and not course.stopped:
                         due, share = waiting.pop(), free.pop()
                         running[_start(context, due, share, course)] = (due, share)
                     multiprocessing.connection.wait([process.sentinel for process in running], POLL)
+                    killed.look()
                     for process in [p for p in running if not p.is_alive()]:
                         due, share = running.pop(process)
                         process.join()
@@ -136,14 +138,16 @@ def _terminate(running: dict[BaseProcess, tuple[Due, Share]]) -> None:
                 os.kill(process.pid, signal.SIGTERM)
 
 
-def _ending(due: Due, code: int | None, killed: _Killed) -> Ending:
+def _ending(due: Due, code: int | None, killed: Killed) -> Ending:
     """What a worker's exit code says, with the words that its run has left."""
     if code == FINISHED:
         return Ending("finished")
     run = RunFolder(due.folder)
-    said = run.status().error if run.status_file.exists() else None
+    status = run.status() if run.status_file.exists() else None
+    said = status.error if status is not None else None
     if code == DISK:
-        return Ending("interrupted", said or "the disk is full", stops=True)
+        told = said if status is not None and status.ended is not None else None  # the disk may not take that either
+        return Ending("interrupted", told or "the disk takes no more", stops=True)
     if code == INTERRUPTED:
         return Ending("interrupted", said or "SIGTERM")
     if code == PRUNED:
@@ -151,35 +155,6 @@ def _ending(due: Due, code: int | None, killed: _Killed) -> Ending:
     if code is not None and code < 0:
         return Ending("interrupted", killed.why(-code))
     return Ending("failed", said or f"its process ended with {code} before the run began")
-
-
-class _Killed:
-    """Why a process was killed: the kernel counts, by control group, those that it kills for memory."""
-
-    def __init__(self) -> None:
-        self.count = _killed_for_memory()
-
-    def why(self, number: int) -> str:
-        now = _killed_for_memory()
-        more, self.count = now > self.count, now
-        if more:
-            return (
-                "its process was killed by the system: out of memory. Take fewer workers (hydra.launcher.workers), "
-                "smaller batches, or a machine with more memory"
-            )
-        name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-        hint = ", perhaps by the system for memory" if number == signal.SIGKILL else ""
-        return f"its process was killed ({name}{hint})"
-
-
-def _killed_for_memory() -> int:
-    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
-        with suppress(OSError):
-            for line in path.read_text().splitlines():
-                key, _, value = line.partition(" ")
-                if key == "oom_kill":
-                    return int(value)
-    return 0
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class Vectorized:
     def _stack(self, group: Sequence[Due], course: Course) -> str | None:
         """Train and score a group; or the reason why it can't be stacked, found before anything was trained."""
         from crossfade.experiment import Shared
+        from crossfade.results.tracked import tell_failure
         from crossfade.stacked.stack import NotStackable
         from crossfade.stacked.train import train_stacked
 
@@ -69,8 +70,12 @@ class Vectorized:
         shared = Shared()
         for due, job, outcome in zip(group, jobs, outcomes, strict=True):
             if outcome.error is not None:
+                tell_failure(due.config, job.folder)
                 course.end(due, Ending("failed", outcome.error))
-            elif course.stopped:
+        for due, job, outcome in zip(group, jobs, outcomes, strict=True):
+            if outcome.error is not None:
+                continue
+            if course.stopped:
                 course.end(due, Ending("interrupted", course.stopped))
             else:
                 since = time.monotonic()

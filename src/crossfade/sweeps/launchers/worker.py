@@ -33,12 +33,21 @@ def work(
     try:
         experiment.run(load(dict(config)), folder, given)
     except BaseException as error:
+        _last_words(error)
+        sys.exit(Ending.of(error).code)
+
+
+def _last_words(error: BaseException) -> None:
+    """Into output.log; where its disk is full the exit code alone tells the sweep, and what is unsaid is dropped."""
+    try:
         if isinstance(error, UserError):
             show_problems(error)
-        ending = Ending.of(error)
         sys.stdout.flush()
         sys.stderr.flush()
-        sys.exit(ending.code)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(null, stream)
 
 
 def _take_share(threads: int, gpus: Sequence[int] | None) -> None:

@@ -26,3 +26,10 @@ def report_of(path: Path) -> None:
         print(
             f"No report of the sweep: {type(error).__name__}: {error}. With its stack trace: {again}", file=sys.stderr
         )
+
+
+def ended(path: Path) -> None:
+    """What stands at the end of every sweep, a search or not: its page, and how its offline W&B runs are sent."""
+    report_of(path)
+    if any(path.glob("wandb/offline-run-*")):
+        print(f"Its W&B runs are offline. To send them all: wandb sync {path / 'wandb'}")

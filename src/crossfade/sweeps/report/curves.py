@@ -53,6 +53,7 @@ class Panel:
     levels: list[Setting]
     single: Setting | None
     bound: float  # of the Bayes classifier; NaN where it is not known
+    best_alpha: float  # of the first modality, in closed form; NaN where there is none
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def landscape_of(settings: Sequence[Setting], pairs: Pairs, better: str) -> Land
         levels = sorted(flat, key=lambda s: sign * s.mean)
         unshown = max(unshown, len(levels) - LEVELS)
         single = best_single(pairs.path, at.rows, pairs.metric, better)
-        panels.append(Panel(title, curves, levels[:LEVELS], single, at.over_repeats("bound")))
+        known = at.over_repeats("bound"), at.over_repeats("best_alpha")
+        panels.append(Panel(title, curves, levels[:LEVELS], single, *known))
     off_line = sum(not s.on_line and not s.learned for s in settings)
     return Landscape(panels, len(order) - len(shown), off_line, unshown)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -66,7 +67,11 @@ def factors_of(setting: Setting) -> dict[str, Any]:
 
 def varying_factors(settings: Sequence[Setting]) -> dict[str, list[Any]]:
     """The factors that have several levels, each with its levels: numbers rising, then words in the sweep's order."""
-    described = [factors_of(s) for s in settings]
+    return several_levels([factors_of(s) for s in settings])
+
+
+def several_levels(described: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The same of anything that is described by name and value."""
     names = dict.fromkeys(name for one in described for name in one)
     levels = {name: _ordered([one[name] for one in described if name in one]) for name in names}
     return {name: found for name, found in levels.items() if len(found) > 1}
@@ -90,20 +95,51 @@ def grid_of(settings: Sequence[Setting]) -> tuple[Grid | None, str]:
         return None, "No setting has several values that every run uses."
     if len(factors) > MOST:
         return None, f"{len(factors)} settings vary: importance is worked out for up to {MOST}."
-    by_cell = {tuple(map(repr, (factors_of(s)[name] for name in factors))): s for s in kept}
-    cells = [tuple(map(repr, cell)) for cell in product(*factors.values())]
-    there = [by_cell[cell] for cell in cells if cell in by_cell]
-    if len(there) < len(cells):
+    by_cell = {_cell(factors_of(s)[name] for name in factors): s for s in kept}
+    count = math.prod(map(len, factors.values()))
+    full, left_out = _full_part(factors, by_cell)
+    if full is None:
         return None, (
-            f"No full grid: {len(there)} of {len(cells)} combinations of {', '.join(factors)} have finished, and the "
+            f"No full grid: {len(by_cell)} of {count} combinations of {', '.join(factors)} have finished, and the "
             "variance divides exactly on a full grid only."
         )
+    if left_out:
+        note = f"{note} Without {', '.join(left_out)}, where combinations have not finished.".strip()
+    factors = full
+    there = [by_cell[_cell(cell)] for cell in product(*factors.values())]
     blocks = sorted(set.intersection(*(set(s.test) for s in there)))
     if not blocks:
         return None, "No seed and fold is shared by all combinations, so nothing divides the variance."
     shape = (*map(len, factors.values()), len(blocks))
     values = np.array([[s.test[block] for block in blocks] for s in there]).reshape(shape)
     return Grid(factors, values, variance_shares(values, repeated=len(factors))), note
+
+
+def _cell(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(map(repr, values))
+
+
+def _full_part(
+    factors: Mapping[str, list[Any]], known: Collection[tuple[str, ...]]
+) -> tuple[dict[str, list[Any]] | None, list[str]]:
+    """A full grid without the levels that lack the most, and which these are: one failed job is no reason for silence.
+
+    None where a factor would be left with one level, or less than half of what is known; and at once where points are
+    no grid at all, but drawn: of 100 with four numbers there are 10⁸ combinations.
+    """
+    if math.prod(map(len, factors.values())) > 4 * len(known):
+        return None, []
+    levels = {name: list(found) for name, found in factors.items()}
+    left_out = []
+    while missing := [cell for cell in product(*levels.values()) if _cell(cell) not in known]:
+        lacking = Counter((axis, repr(level)) for cell in missing for axis, level in enumerate(cell))
+        axis, level = max(lacking, key=lambda place: lacking[place] * len(list(levels.values())[place[0]]))
+        name = list(levels)[axis]
+        left_out.append(f"{name}={level.strip(chr(39))}")
+        levels[name] = [other for other in levels[name] if repr(other) != level]
+        if len(levels[name]) < 2 or 2 * math.prod(map(len, levels.values())) < len(known):
+            return None, []
+    return levels, left_out
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:

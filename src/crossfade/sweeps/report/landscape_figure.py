@@ -35,9 +35,17 @@ class Label(NamedTuple):
 
 @rc_context(STYLE)
 def draw_landscape(
-    landscape: Landscape, colours: Mapping[str, str], metric: str, modalities: Sequence[str], path: Path
+    landscape: Landscape,
+    colours: Mapping[str, str],
+    metric: str,
+    modalities: Sequence[str],
+    path: Path,
+    learned: str = "learned α",
 ) -> None:
-    """A column per panel: the curves, and a ruler of α with optimum, its interval, the flat range, the learned α."""
+    """A column per panel: the curves, and a ruler of α with optimum, its interval, the flat range, the learned α.
+
+    `learned` is what the legend calls the α that is no point of the grid.
+    """
     panels = landscape.panels
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -56,7 +64,9 @@ def draw_landscape(
         upper.set_ylabel(metric if place % columns == 0 else "")
         rest = f"{modalities[1]} has 1 − α" if len(modalities) == 2 else "the others share the rest"
         lower.set_xlabel(f"α, the weight of {modalities[0]} ({rest})")
-    figure.legend(handles=_legend(panels), loc="outside upper left", ncols=5, fontsize=7.5, handlelength=1.6)
+    handles = _legend(panels, learned)
+    beside_each_other = 5 if columns > 1 or len(handles) < 5 else 3  # five are wider than one panel
+    figure.legend(handles=handles, loc="outside upper left", ncols=beside_each_other, fontsize=7.5, handlelength=1.6)
     save(figure, path)
 
 
@@ -99,6 +109,8 @@ def _curves(axes: Axes, panel: Panel, colours: Mapping[str, str], limits: tuple[
     if not math.isnan(panel.bound):
         axes.axhline(panel.bound, color=ORANGE, ls="--", lw=1.3)
         labels.append(Label(panel.bound, f"Bayes bound {short(panel.bound)}", ORANGE))
+    if not math.isnan(panel.best_alpha):
+        axes.axvline(panel.best_alpha, color=ORANGE, ls=":", lw=1.3, zorder=1)
     axes.set_ylim(*limits)
     axes.set_xlim(-0.02, 1.02 + BAR * len(panel.levels))
     axes.grid(axis="y")
@@ -145,6 +157,8 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
 def _ruler(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     for row, curve in enumerate(panel.curves):
         _marks(axes, row, curve, colours[curve.strategy])
+    if not math.isnan(panel.best_alpha):
+        axes.axvline(panel.best_alpha, color=ORANGE, ls=":", lw=1.3, zorder=1)
     axes.set_ylim(len(panel.curves) - 0.4, -0.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -164,7 +178,7 @@ def _marks(axes: Axes, row: int, curve: Curve, colour: str) -> None:
         axes.plot(learned.mean, row + 0.22, "D", ms=4.5, mfc="white", mec=colour, mew=1.2)
 
 
-def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
+def _legend(panels: Sequence[Panel], learned: str) -> list[Line2D | Patch]:
     curves = [curve for panel in panels for curve in panel.curves]
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=INK, marker="o", ms=3, lw=1.4, label="mean, 95 % band"),
@@ -173,5 +187,7 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
     if any(curve.flat is not None for curve in curves):
         handles.append(Patch(color=INK, alpha=0.22, label="not distinguishable from it"))
     if any(curve.learned is not None for curve in curves):
-        handles.append(Line2D([], [], color=INK, marker="D", ms=5, mfc="white", lw=1, ls=":", label="learned α"))
+        handles.append(Line2D([], [], color=INK, marker="D", ms=5, mfc="white", lw=1, ls=":", label=learned))
+    for known in {short(panel.best_alpha) for panel in panels if not math.isnan(panel.best_alpha)}:
+        handles.append(Line2D([], [], color=ORANGE, lw=1.3, ls=":", label=f"best α, closed form: {known}"))
     return handles

@@ -10,14 +10,16 @@ from markupsafe import Markup
 from crossfade.analysis.critical_difference import draw_critical_difference
 from crossfade.analysis.results_table import spoken_metric
 from crossfade.report.section import Section
+from crossfade.report.table import folded, html
 from crossfade.report.vector import inline
 from crossfade.sweeps.jobs import Job
 from crossfade.sweeps.report import tables
 from crossfade.sweeps.report.absence import draw_missing, missing_of
-from crossfade.sweeps.report.factors import grid_of, varying_factors
-from crossfade.sweeps.report.factors_figure import draw_heat_map, draw_importance, draw_parallel
+from crossfade.sweeps.report.factors import factors_of, grid_of, varying_factors
+from crossfade.sweeps.report.factors_figure import draw_heat_map, draw_importance
 from crossfade.sweeps.report.landscape_figure import draw_landscape
 from crossfade.sweeps.report.pairs import spoken_blocks
+from crossfade.sweeps.report.parallel_figure import draw_parallel
 from crossfade.sweeps.report.ranking import FEW
 from crossfade.sweeps.report.ranking_figure import draw_ranking
 from crossfade.sweeps.report.settings import shared_blocks
@@ -33,6 +35,11 @@ def of(sweep: Sweep, place: Path, page: Path) -> Iterator[Section]:
     """What there is to show of this sweep; figures are drawn into `place` on the way."""
     if sweep.landscape is not None:
         yield _landscape(sweep, place)
+    yield from of_settings(sweep, place, page)
+
+
+def of_settings(sweep: Sweep, place: Path, page: Path) -> Iterator[Section]:
+    """What is shown of settings beside the landscape."""
     yield _ranking(sweep, place)
     if len(sweep.settings) > 2 and varying_factors(sweep.settings):
         yield _factors(sweep, place)
@@ -42,29 +49,31 @@ def of(sweep: Sweep, place: Path, page: Path) -> Iterator[Section]:
 
 
 def of_jobs(jobs: Sequence[Job], page: Path) -> Iterator[Section]:
-    """The jobs that have not finished, with the reason; and the command of each job."""
-    if rows := list(tables.unfinished(jobs, page)):
+    """The jobs that have not finished (pruned ones were stopped on purpose), with the reason; each job's command."""
+    if rows := list(tables.unfinished([job for job in jobs if job.state != "pruned"], page)):
         yield Section(
             "Not finished",
             "A run folder's run.log has the stack trace.",
-            pieces=[tables.html(["job", "state", "reason"], rows)],
+            pieces=[html(["job", "state", "reason"], rows)],
+            piece="table",
+            where="ledger.sqlite",
         )
     lines = "\n".join(tables.command_of(job) for job in jobs)
-    commands = tables.folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
-    yield Section("Jobs", pieces=[commands])
+    commands = folded("Each job alone", Markup("<pre>{}</pre>").format(lines))
+    yield Section("Jobs", pieces=[commands], piece="list", where="ledger.sqlite")
 
 
-def _drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
+def drawn(place: Path, name: str, caption: str, draw: Callable[[Path], object]) -> tuple[str, Markup]:
     path = place / f"{name}.svg"
     draw(path)
-    return caption, inline(path, name)
+    return caption, inline(path)
 
 
 def _landscape(sweep: Sweep, place: Path) -> Section:
     landscape = sweep.landscape
     assert landscape is not None
     modalities = sweep.table.attrs["modalities"]
-    figure = _drawn(
+    figure = drawn(
         place,
         "landscape",
         "Above: the mean at each α; strategies without α as lines, their intervals at the right. Below: where each "
@@ -93,7 +102,7 @@ def _landscape(sweep: Sweep, place: Path) -> Section:
             f"{landscape.off_line} settings weigh the other modalities unevenly: their α is no single number, and they "
             "are in the tables only."
         )
-    return Section("The α-landscape", " ".join(notes), [figure], headings, rows)
+    return Section("The α-landscape", " ".join(notes), [figure], headings, rows, where="sweep.csv")
 
 
 def _ranking(sweep: Sweep, place: Path) -> Section:
@@ -101,7 +110,7 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     figures = []
     if len(ranking.settings) > 1:
         figures.append(
-            _drawn(
+            drawn(
                 place,
                 "ranking",
                 "Mean, interval and each run; a bar at the right joins what cannot be told apart",
@@ -111,10 +120,11 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     if (scores := ranking.scores) is not None:
         blocks = spoken_blocks(shared_blocks(ranking.settings))
         figures.append(
-            _drawn(
+            drawn(
                 place,
                 "critical",
-                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference",
+                "Mean ranks over the repeats; a bar joins those that differ by less than the critical difference. "
+                "Ranks of few repeats tell less apart than the paired tests of the letters",
                 lambda path: draw_critical_difference(scores, path, sweep.better, blocks=blocks),
             )
         )
@@ -133,21 +143,19 @@ def _ranking(sweep: Sweep, place: Path) -> Section:
     if ranking.left_out:
         notes.append(f"{ranking.left_out} more are in the table of all settings and not tested.")
     notes.append("FLOPs and latency: of one sample on the CPU.")
-    return Section("Ranking", " ".join(notes), figures, headings, shown)
+    return Section("Ranking", " ".join(notes), figures, headings, shown, where="sweep.csv")
 
 
 def _factors(sweep: Sweep, place: Path) -> Section:
     grid, note = grid_of(sweep.settings)
     figures = []
     if grid is not None and grid.shares:
-        figures.append(
-            _drawn(place, "importance", "What explains the metric", lambda path: draw_importance(grid, path))
-        )
+        figures.append(drawn(place, "importance", "What explains the metric", lambda path: draw_importance(grid, path)))
         if len(grid.levels) > 1:
             rows, columns = sorted(grid.foremost, key=lambda name: len(grid.levels[name]))
             rest = "" if len(grid.levels) == 2 else ", means over the other settings"
             figures.append(
-                _drawn(
+                drawn(
                     place,
                     "interaction",
                     f"{rows} × {columns}{rest}",
@@ -159,15 +167,16 @@ def _factors(sweep: Sweep, place: Path) -> Section:
             "product is what two settings do together beyond what each does alone."
         )
     if len(varying_factors(sweep.settings)) > 2:
+        points = [(factors_of(setting), setting.mean) for setting in sweep.settings]
         figures.append(
-            _drawn(
+            drawn(
                 place,
                 "parallel",
                 "Every setting a line, the best the darkest",
-                lambda path: draw_parallel(sweep.settings, sweep.spoken, sweep.better, path),
+                lambda path: draw_parallel(points, sweep.spoken, sweep.better, path),
             )
         )
-    return Section("What matters", note.strip(), figures)
+    return Section("What matters", note.strip(), figures, where="sweep.csv")
 
 
 def _missing(sweep: Sweep, place: Path) -> Section | None:
@@ -178,13 +187,18 @@ def _missing(sweep: Sweep, place: Path) -> Section | None:
     kept = sweep.runs_summary(row).get("absence") or {}
     main = next((name for name in kept if name.startswith(f"{sweep.target}/")), sweep.metric)
     metric = spoken_metric(main)
-    figure = _drawn(
+    figure = drawn(
         place,
         "missing",
         "At its end each curve's mean over the rates",
         lambda path: draw_missing(curves, sweep.colours, metric, path),
     )
-    return Section("When modalities are missing", "Each modality absent by itself at the same rate. " + BAND, [figure])
+    return Section(
+        "When modalities are missing",
+        "Each modality absent by itself at the same rate. " + BAND,
+        [figure],
+        where="sweep.csv",
+    )
 
 
 def _all(sweep: Sweep, page: Path) -> Section:
@@ -193,5 +207,10 @@ def _all(sweep: Sweep, page: Path) -> Section:
         [tables.named(setting), *row[1:], tables.links(setting, sweep.path, page)]
         for row, setting in zip(rows, ordered, strict=True)
     ]
-    table = tables.html([*headings, "pages (grey: folders)"], linked)
-    return Section("All settings", pieces=[tables.folded(f"{len(rows)} settings, the best above", table)])
+    table = html([*headings, "pages (grey: folders)"], linked)
+    return Section(
+        "All settings",
+        pieces=[folded(f"{len(rows)} settings, the best above", table)],
+        piece="table",
+        where="sweep.csv",
+    )

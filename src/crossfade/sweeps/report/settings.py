@@ -82,7 +82,7 @@ def settings_of(table: pd.DataFrame, metric: str) -> list[Setting]:
     if metric not in table:
         return []
     known = table[(table["state"] == "finished") & table[metric].notna()]
-    rows = [_plain(row, metric) for row in known.to_dict("records")]
+    rows = [_plain(row, metric, table.attrs["varying"]) for row in known.to_dict("records")]
     varying = [key for key in table.attrs["varying"] if len({repr(row[key]) for row in rows}) > 1]
     modalities: list[str] = table.attrs["modalities"]
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -99,8 +99,11 @@ def settings_of(table: pd.DataFrame, metric: str) -> list[Setting]:
     ]
 
 
-def _plain(row: Mapping[Any, Any], metric: str) -> dict[str, Any]:
+def _plain(row: Mapping[Any, Any], metric: str, varying: Sequence[str]) -> dict[str, Any]:
     plain = {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+    for key in varying:  # a column of whole numbers that some job lacks has become one of floats
+        if isinstance(value := plain[key], float) and value.is_integer():
+            plain[key] = int(value)
     return plain | {"ends low": plain.get(f"{metric} low"), "ends high": plain.get(f"{metric} high")}
 
 

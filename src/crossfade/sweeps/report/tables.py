@@ -62,11 +62,11 @@ def _measures(setting: Setting) -> list[str]:
     ]
 
 
-def landscape_table(landscape: Landscape) -> tuple[list[str], Cells]:
-    """A row per curve: where it is best, how sure, how flat, and what was learned."""
+def landscape_table(landscape: Landscape, learned: str = "learned α", there: str = "there") -> tuple[list[str], Cells]:
+    """A row per curve: where it is best, how sure, how flat, and what was learned, under the headings given."""
     rows = [_curve(panel.title, curve) for panel in landscape.panels for curve in panel.curves]
     titled = any(panel.title for panel in landscape.panels)
-    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "width", "learned α", "there"]
+    headings = ["", "best α", "95 % interval", "there", "not distinguishable", "flat over", learned, there]
     return ["", *headings] if titled else headings, rows if titled else [row[1:] for row in rows]
 
 
@@ -105,20 +105,6 @@ def count(value: float) -> str:
         return f"{value:,.0f}"
     size, sign = next((size, sign) for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= size)
     return f"{value / size:.3g} {sign}"
-
-
-def html(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markup:
-    """A table in the page's style."""
-    head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in headings)
-    body = Markup("\n").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row))
-        for row in rows
-    )
-    return Markup('<div class="scroll"><table><tr>{}</tr>\n{}</table></div>').format(head, body)
-
-
-def folded(summary: str, inside: Markup) -> Markup:
-    return Markup("<details><summary>{}</summary>{}</details>").format(summary, inside)
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -172,13 +158,16 @@ def command_of(job: Job) -> str:
     return shlex.join(["python", "train.py", *job.overrides])
 
 
-def sweep_command(settings: Sequence[str] | None, environment: Mapping[str, Any], jobs: Sequence[Job]) -> str:
-    """The command line that the sweep was started with, as one would type it.
+def sweep_command(settings: Sequence[Sequence[str]], environment: Mapping[str, Any], jobs: Sequence[Job]) -> str:
+    """The command lines that the sweep was started and grown with, as one would type them.
 
     From the ledger's settings; without a ledger from a job's environment, where the jobs ran in the sweep's process.
     """
-    if settings is not None:
-        return shlex.join(["python", "train.py", "-m", *(text.lstrip("+") for text in settings)])
+    if settings:
+        typed = [
+            [t.lstrip("+") for t in command if not t.startswith("hydra.mode=")] for command in settings
+        ]  # -m is that
+        return "\n".join(shlex.join(["python", "train.py", "-m", *command]) for command in typed)
     program, *arguments = environment.get("command") or [""]
     if "-m" not in arguments and "--multirun" not in arguments:  # the jobs were started one by one
         return "\n".join(command_of(job) for job in jobs)
