@@ -7,8 +7,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats import contingency_tables
+from statsmodels.stats.multitest import multipletests
 
 from crossfade.analysis.statistics import (
     cliffs_delta,
@@ -92,6 +96,18 @@ def test_overlap_of_the_training_sets_widens_it():
     assert corrected.p > plain.p
     assert math.isnan(corrected_t([0.1], 0.25).p)
     assert corrected_t([0.0, 0.0], 0.25).p == 1.0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_statsmodels(p):
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_is_statsmodels(right):
+    a, b = np.array(right).T
+    counts = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
+    assert mcnemar(a, b) == pytest.approx(contingency_tables.mcnemar(counts, exact=True).pvalue, rel=1e-9)
 
 
 def test_holm_by_hand():
