@@ -35,6 +35,7 @@ class Encoder(nn.Module):
 
     width: int
     pretrained: bool = False
+    chunk: int = 64  # samples that are encoded at once where features are computed once
     part: Mapping[str, Any] = {}  # what the config says of it, if it is frozen; `build_model` fills it in
 
     def __init__(self, spec: ModalitySpec, fitted: dict[str, Any], frozen: bool) -> None:
