@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import tiny
-from crossfade.cache.features import CHUNK, compute_features, encoded, known_features
+from crossfade.cache.features import compute_features, encoded, known_features
+from crossfade.encoders.base import Encoder
 from crossfade.layers.embedding import Embedding
 from crossfade.model import FusionModel
 from crossfade.registry import default_choices
@@ -122,10 +123,14 @@ def test_a_feature_that_never_varies_is_only_shifted():
 
 @pytest.mark.parametrize("tokens", [1, 3])
 def test_a_training_computes_its_own_rows_and_scoring_the_others(tokens):
-    module = data(Fake(2 * CHUNK + 20, absent=ABSENT))
+    module = data(Fake(2 * Encoder.chunk + 20, absent=ABSENT))
     module.prepare()
     model = model_of(module, tokens).eval()
+    sizes = set()
+    for name in FROZEN:
+        model.encoders[name].register_forward_pre_hook(lambda e, inputs: sizes.add(len(inputs[0]) == e.chunk))
     compute_features(model, module)
+    assert sizes == {True}  # however many samples are left: kernels differ with the size of a batch
     train, val, test = (module.split[name] for name in ("train", "val", "test"))
     own = np.concatenate([train, val])
     assert all(x[own].isfinite().all() and x[test].isnan().all() for x, _ in module.samples.features.values())
@@ -136,7 +141,6 @@ def test_a_training_computes_its_own_rows_and_scoring_the_others(tokens):
         parts = list(encoded(model, module, name, rows, tokens == 1, torch.device("cpu")))
         at_once, mask_at_once = (torch.cat([part[i] for part in parts]) for i in (1, 2))
         assert torch.equal(mask[rows], mask_at_once)
-        # a sample's neighbours in its chunk choose the kernels, and with them the last bits
         torch.testing.assert_close(x[rows], at_once, atol=1e-5, rtol=1e-5)
 
 
@@ -150,7 +154,7 @@ def test_what_nobody_keeps_is_not_computed_for_scoring():
 
 
 def test_a_fill_that_breaks_off_is_not_taken_for_known(monkeypatch):
-    module = data(Fake(2 * CHUNK))
+    module = data(Fake(2 * Encoder.chunk))
     module.prepare()
     model = model_of(module, 1).eval()
     compute_features(model, module)

