@@ -52,9 +52,9 @@ def class_entropy(logits: Tensor, label: Tensor, smoothing: float | Tensor) -> T
     return -(1 - smoothing) * log_p.gather(-1, label.unsqueeze(-1)).squeeze(-1) - smoothing * log_p.mean(-1)
 
 
-def linear_head(width: int, outputs: int) -> nn.Module:
-    """W·LN(r) + b."""
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+def linear_head(width: int, outputs: int, layer_norm: bool = True) -> nn.Module:
+    """W·LN(r) + b; without `layer_norm` W·r + b, which is linear in what fusion gave."""
+    return nn.Sequential(nn.LayerNorm(width) if layer_norm else nn.Identity(), nn.Linear(width, outputs))
 
 
 def combined_opinions(evidence: Tensor, weight: Tensor) -> Tensor:

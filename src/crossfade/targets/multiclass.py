@@ -30,6 +30,8 @@ from crossfade.targets.scores import BalancedAccuracy, ClassAUROC
 class MultiClass(Target):
     """A raw truth is one label. p = softmax(W·LN(r) + b), cross-entropy; class weights and label smoothing if asked.
 
+    Without `layer_norm` p = softmax(W·r + b): a sum of the modalities stays one to the end.
+
     Balanced accuracy is the mean recall of the classes that occur; AUROC is one against the rest, averaged;
     calibration error is the expected one over 15 equal bins (Guo et al. 2017, arXiv:1706.04599, eq. 3).
     """
@@ -47,11 +49,12 @@ class MultiClass(Target):
         width: int,
         label_smoothing: float = 0.0,
         class_weights: str = "none",
+        layer_norm: bool = True,
     ) -> None:
         super().__init__(spec, fitted)
         self.classes: list[str] = fitted["classes"]
         self.label_smoothing: float | Tensor = label_smoothing
-        self.head = linear_head(width, len(self.classes))
+        self.head = linear_head(width, len(self.classes), layer_norm)
         weights = torch.ones(len(self.classes))
         if class_weights == "balanced":
             counts = torch.tensor(fitted["counts"], dtype=torch.float32)
