@@ -38,8 +38,8 @@ def pgd(
 ) -> dict[str, Tensor]:
     """x_{t+1} = Π(x_t + 2.5/steps·r·sign(∇_x L(x_t))) from x_0 = Π(x + r·start), `start` like x in [−1, 1].
 
-    Madry et al. 2018, arXiv:1706.06083, section 2.1, the unnumbered equation of PGD; the stride is that of their
-    figure 6 (number from memory). Π is onto the box, and onto what the modality's transform lets through.
+    Madry et al. 2018, arXiv:1706.06083, section 2.1, the unnumbered equation of PGD; the stride of 2.5·r/steps is
+    a common choice. Π is onto the box, and onto what the modality's transform lets through.
     """
     moved = {name: within(x[name] + radius[name] * start[name], x[name], radius[name], scales[name]) for name in x}
     for _ in range(steps):
