@@ -18,10 +18,10 @@ class OgmGe(Balance):
         ρ_m = s_m / mean_{n≠m} s_n,   k_m = 1 − tanh(strength·ρ_m) where ρ_m > 1, else 1
         g_m ← k_m·g_m + noise·N(0, sd(g_m)²)         on the parameters of encoder and embedding of m
 
-    Peng et al. 2022 (arXiv:2203.15332), eq. 7 to 11 (numbers from memory), for two modalities; the mean over the others
-    is the usual form for more. There s_m is the mean probability that modality m alone gives the true class; here it is
-    exp(−L_m), its geometric mean, with L_m the loss of the model given m alone, so that it is defined for every target
-    and strategy. Encoders that several modalities share are left as they are.
+    Peng et al. 2022 (arXiv:2203.15332), eq. 9 to 11, and 17 with the noise, for two modalities; the mean over the
+    others is the usual form for more. There s_m is the mean probability that modality m alone gives the true class;
+    here it is exp(−L_m), its geometric mean, with L_m the loss of the model given m alone, so that it is defined for
+    every target and strategy. Encoders that several modalities share are left as they are.
     """
 
     k: Tensor

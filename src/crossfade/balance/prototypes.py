@@ -19,9 +19,10 @@ class Prototypes(Balance):
         p_m(c) = softmax_c(−‖x_m − μ_mc‖),   s_m = mean p_m(y),   ρ_m = mean_{n≠m} s_n / s_m
         L + weight·Σ_m clip(ρ_m − 1, 0, 1)·CE(p_m, y) − entropy·Σ_m clip(1/ρ_m − 1, 0, 1)·H(p_m)
 
-    After Fan et al. 2023 (arXiv:2211.07089), eq. 6 to 12 (numbers from memory), for any M: ρ compares with the mean of
-    the others. The second term slows what is ahead, in the first `early` epochs. The prototypes μ are moving means of
-    the batches, where the paper computes them anew each epoch. Only for multi-class targets; others keep their loss.
+    After Fan et al. 2023 (arXiv:2211.07089), eq. 7 (p), 8 (ρ), 9 to 11 and 13 (the loss), for any M: ρ compares with
+    the mean of the others. The second term slows what is ahead, in the first `early` epochs. The prototypes μ are
+    moving means of the batches; the paper moves them once an epoch, to the centroids of a subset (eq. 6 and 12). Only
+    for multi-class targets; others keep their loss.
     """
 
     ready: Tensor

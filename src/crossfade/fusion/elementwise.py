@@ -95,7 +95,7 @@ class Product(Fusion):
     Element by element (Hadamard).
 
     Absent: the neutral 1
-    Source: Kim et al. 2017, arXiv:1610.04325 (Hadamard product), without its projections
+    Source: Kim et al. 2017, arXiv:1610.04325, eq. 3 (Hadamard product), without its projections
     Cost: 0 parameters, 0 FLOPs
     """
 

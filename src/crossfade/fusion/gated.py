@@ -23,7 +23,7 @@ class GMU(Fusion):
     1 − σ(·), as in the paper.
 
     Absent: its gate is 0; in the gates' input stands a learned vector a_m
-    Source: Arevalo et al. 2017, arXiv:1702.01992, section 3
+    Source: Arevalo et al. 2017, arXiv:1702.01992, section 3.1 (equations without numbers)
     Cost: M²·D² + M·D² + 3·M·D parameters, 2·K·(M²·D² + M·D²) FLOPs
     """
 

@@ -67,7 +67,7 @@ class Quality(Branches):
     of its losses; here it is learned from x̄_m, the mean of m's tokens, through the task's loss alone.
 
     Absent: left out of the softmax
-    Source: after Zhang et al. 2023, arXiv:2306.02050 (QMF), section 3
+    Source: after Zhang et al. 2023, arXiv:2306.02050 (QMF), section 3; its own weights: eq. 9
     Cost: 2·M·D + M parameters, 2·M·D FLOPs; core and heads run M times
     """
 

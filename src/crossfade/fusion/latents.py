@@ -27,7 +27,7 @@ class Bottleneck(Fusion):
     learned embeddings e_m tell apart; in the paper each modality has its own. `layers` = T.
 
     Absent: left out of both means
-    Source: Nagrani et al. 2021, arXiv:2107.00135 (MBT), section 3.2
+    Source: Nagrani et al. 2021, arXiv:2107.00135 (MBT), eq. 8 and 9
     Cost: T·(4·D² + 2·r·D² + (9 + r)·D) + (M + N)·D parameters, T·M·(K + N)·((8 + 4·r)·D² + 4·(K + N)·D) FLOPs
     """
 
@@ -82,7 +82,7 @@ class Perceiver(Fusion):
     modalities apart, p_k (sinusoids) the positions. The cost grows with M·K, not with its square. `layers` = T.
 
     Absent: its tokens are masked
-    Source: Jaegle et al. 2021, arXiv:2103.03206, section 3; the queries: arXiv:2107.14795, section 3
+    Source: Jaegle et al. 2021, arXiv:2103.03206, section 3.1 (no equations); the queries: arXiv:2107.14795, section 3
     Cost: 8·D² + 8·D + T·(4·D² + 2·r·D² + (9 + r)·D) + (M + N + K)·D parameters, \
 4·(N + M·K)·D² + 4·N·M·K·D + T·N·((8 + 4·r)·D² + 4·N·D) + 4·(N + K)·D² + 4·N·K·D FLOPs
     """

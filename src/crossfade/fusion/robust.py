@@ -69,7 +69,7 @@ class Posterior(Fusion):
     precision t_m = softplus(V_m·x_m + c_m). The mean alone, in training too: no draw, no KL term.
 
     Absent: left out of the product
-    Source: Wu & Goodman 2018, arXiv:1802.05335 (MVAE), section 2
+    Source: Wu & Goodman 2018, arXiv:1802.05335 (MVAE), eq. 4 (the product); its mean: section 2.1
     Cost: 2·M·D² + 2·M·D parameters, 4·K·M·D² FLOPs
     """
 

@@ -60,7 +60,7 @@ class LMF(Fusion):
     is the row of U for the appended 1; it starts at 1, so that no modality begins by wiping out the others.
 
     Absent: x_m = 0 beside the appended 1: the factor is c_{m,r}
-    Source: Liu et al. 2018, arXiv:1806.00064, section 3.2
+    Source: Liu et al. 2018, arXiv:1806.00064, eq. 8; the weights w_r and b as in its authors' code
     Cost: M·R·D² + M·R·D + R + D parameters, 2·K·M·R·D² FLOPs
     """
 
@@ -108,7 +108,7 @@ class MUTAN(Fusion):
     = H features.
 
     Absent: the neutral factor 1
-    Source: Ben-Younes et al. 2017, arXiv:1705.06676, section 3
+    Source: Ben-Younes et al. 2017, arXiv:1705.06676, eq. 10 (the sum over r), between projections as in section 3
     Cost: M·D·H + M·H + M·R·H² + H·D + D parameters, 2·K·(M·D·H + M·R·H² + H·D) FLOPs
     """
 
