@@ -164,9 +164,9 @@ def test_resuming_changes_nothing(runs: list, tmp_path: Path, capsys: pytest.Cap
 
 def fake_module(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple]:
     calls: list[tuple] = []
-    module = types.ModuleType(f"crossfade.{name}")
+    module = types.ModuleType(f"crossfade.evaluation.{name}")
     setattr(module, name, lambda *arguments: calls.append(arguments))
-    monkeypatch.setitem(sys.modules, f"crossfade.{name}", module)
+    monkeypatch.setitem(sys.modules, f"crossfade.evaluation.{name}", module)
     return calls
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crossfade.config import compose, groups
-from crossfade.registry import conf_folder, corruptions, default_choices, read_option
+from crossfade.registry import conf_folder, corruptions, default_choices, part_name, read_option
 
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
 
@@ -121,8 +121,9 @@ def test_every_default_choice_is_an_option() -> None:
 def test_every_strategy_is_one_yaml_one_class() -> None:
     targets = [read_option("fusion", option)["_target_"] for option in groups()["fusion"]]
     assert len(set(targets)) == len(targets)
-    # tables and folders call a strategy by its class
-    assert [target.rpartition(".")[2].lower() for target in targets] == groups()["fusion"]
+    assert [part_name("fusion", target) for target in targets] == groups()["fusion"]
+    classes = [target.rpartition(".")[2].lower() for target in targets]
+    assert classes == [option.replace("_", "") for option in groups()["fusion"]]
 
 
 def test_no_yaml_file_is_overlooked() -> None:

@@ -26,6 +26,7 @@ from crossfade.evaluation.pictures import draw_targets
 from crossfade.evaluation.reopen import device_of, reopen_model
 from crossfade.evaluation.scored import score, write_predictions
 from crossfade.evaluation.summary import main_resamples, prediction_cost, resamples_table, summarise
+from crossfade.registry import part_name
 from crossfade.results.reporting import finish_cross_validation, finish_run
 from crossfade.results.tracked import tracked
 from crossfade.runs import RunFolder, write_json
@@ -93,7 +94,7 @@ def _run(config: RunConfig, folder: RunFolder, overrides: Sequence[str], quiet: 
         data = build_data(config)
         # of an interrupted run: its weights go with its vocabulary
         data.prepare(folder.fitted() if folder.preprocessing_file.exists() else None)
-        summary = train_and_score(config, folder, data, config.fusion["_target_"].rsplit(".", 1)[-1].lower())
+        summary = train_and_score(config, folder, data, part_name("fusion", config.fusion["_target_"]))
         _finish(config, folder, data, summary, overrides, quiet)
     return summary
 

@@ -89,6 +89,13 @@ def find_source(target: str) -> dict[str, Any] | None:
     return None
 
 
+@cache
+def part_name(group: str, target: str) -> str:
+    """What a part is called: its option's name; a class of the user's own, its name in lower case."""
+    found = find_part(group, target)
+    return found[0] if found else target.rpartition(".")[2].lower()
+
+
 def merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
     """Two nested mappings as one; where both have a value, `high` wins."""
     out = dict(low)

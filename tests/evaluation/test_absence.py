@@ -8,7 +8,7 @@ import torch
 import flow
 import tiny
 from crossfade import experiment
-from crossfade.analysis import absence, absence_figure, steps
+from crossfade.analysis import absence_figure
 from crossfade.analysis.patterns import (
     COMPLETE,
     ORDERS,
@@ -17,7 +17,9 @@ from crossfade.analysis.patterns import (
     sampling_sd,
     scored_patterns,
 )
+from crossfade.analysis.scores import Scores
 from crossfade.build import build_data, build_model
+from crossfade.evaluation import absence, steps
 from crossfade.evaluation.absence import RATES, score_patterns
 from crossfade.evaluation.scored import score
 from crossfade.runs import RunFolder
@@ -185,9 +187,7 @@ def test_the_curve_begins_with_all_there_and_agrees_with_absences_drawn_at_rando
 def test_of_very_many_patterns_the_figure_shows_the_telling_ones(tmp_path, monkeypatch):
     patterns = scored_patterns(7)
     value = patterns.sum(1) / 7.0
-    scores = absence.Scores(
-        tuple("abcdefg"), "accuracy", "max", patterns, np.full(len(patterns), 9), {"accuracy": value}
-    )
+    scores = Scores(tuple("abcdefg"), "accuracy", "max", patterns, np.full(len(patterns), 9), {"accuracy": value})
     drawn, dots = [], absence_figure._dots
     monkeypatch.setattr(
         absence_figure, "_dots", lambda axes, there, names: drawn.append(there) or dots(axes, there, names)
@@ -198,13 +198,11 @@ def test_of_very_many_patterns_the_figure_shows_the_telling_ones(tmp_path, monke
 
 def test_a_modality_that_is_noise_is_not_missed_and_one_that_tells_all_is():
     patterns = scored_patterns(2)
-    scores = absence.Scores(
+    scores = Scores(
         ("a", "b"), "accuracy", "max", patterns, np.array([9, 9, 9]), {"accuracy": np.array([0.9, 0.9, 0.2])}
     )
     assert scores.drop == pytest.approx({"a": 0.7, "b": 0.0})
-    lower = absence.Scores(
-        ("a", "b"), "error", "min", patterns, np.array([9, 9, 9]), {"error": np.array([1.0, 2.0, 5.0])}
-    )
+    lower = Scores(("a", "b"), "error", "min", patterns, np.array([9, 9, 9]), {"error": np.array([1.0, 2.0, 5.0])})
     assert lower.drop == pytest.approx({"a": 4.0, "b": 1.0})
 
 
@@ -226,7 +224,7 @@ def test_a_run_writes_the_patterns_and_the_figure_and_says_what_is_missed(tmp_pa
 
 def test_a_drop_that_is_not_defined_has_no_number():
     patterns = scored_patterns(2)
-    scores = absence.Scores(
+    scores = Scores(
         ("a", "b"), "accuracy", "max", patterns, np.array([9, 9, 0]), {"accuracy": np.array([0.9, 0.8, np.nan])}
     )
     kept = absence.summary_of({"y": scores})["y/accuracy"]

@@ -12,7 +12,7 @@ import crossfade
 from crossfade.commands.flags import read_flags
 from crossfade.commands.help import show_train, wants_help
 from crossfade.errors import UserError, show_problems
-from crossfade.registry import ROOT_CONFIG, conf_folder, find_part
+from crossfade.registry import ROOT_CONFIG, conf_folder, part_name
 from crossfade.screen import output_to
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def run_name(config: RunConfig) -> str:
     """What a run folder is called after its date: the run's name, or its task and fusion."""
     if config.name is not None:
         return config.name
-    found = find_part("fusion", config.fusion["_target_"])
-    return f"{config.task.name}_{found[0] if found else 'fusion'}"
+    return f"{config.task.name}_{part_name('fusion', config.fusion['_target_'])}"
 
 
 def train(config: DictConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crossfade.config import RunConfig, compose
 from crossfade.errors import UserError
+from crossfade.registry import part_name
 from crossfade.results.rows import mains
 from crossfade.runs import RunFolder
 from crossfade.sweeps.ledger import Entry, Ledger
@@ -83,5 +84,5 @@ def _config_of_each_strategy(entries: Sequence[Entry], place: Path) -> list[RunC
 
 
 def _word(config: RunConfig) -> str:
-    """The strategy as W&B has it in the runs' config: the name of its class."""
-    return str(config.fusion["_target_"]).rpartition(".")[2].lower()
+    """The strategy as W&B has it in the runs' config."""
+    return part_name("fusion", config.fusion["_target_"])

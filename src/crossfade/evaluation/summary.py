@@ -18,6 +18,7 @@ from crossfade.evaluation.cost import flops, milliseconds
 from crossfade.evaluation.scored import Scored
 from crossfade.fusion.elementwise import Weighted
 from crossfade.model import FusionModel
+from crossfade.registry import part_name
 from crossfade.targets.base import Target
 from crossfade.targets.multiclass import MultiClass
 from crossfade.training.module import compute_metrics
@@ -58,7 +59,7 @@ def summarise(
         "name": config.name,
         "task": config.task.name,
         "modalities": list(config.task.modalities),
-        "fusion": config.fusion["_target_"].rsplit(".", 1)[-1].lower(),
+        "fusion": part_name("fusion", config.fusion["_target_"]),
         "alpha": learned_alpha(model) or config.fusion.get("alpha"),
         "best_alpha": best_alpha(model, data),
         "main": main,

@@ -12,6 +12,7 @@ import yaml
 
 from crossfade.config import RunConfig
 from crossfade.evaluation.reopen import reopen_data, reopen_model
+from crossfade.registry import part_name
 from crossfade.report.calibration import calibration_sections
 from crossfade.report.ceiling import ceiling_sections
 from crossfade.report.cost import cost_of
@@ -50,8 +51,8 @@ def _contents(config: RunConfig, folder: RunFolder) -> dict[str, Any]:
         "subtitle": " · ".join(
             [
                 ", ".join(config.task.modalities),
-                f"fusion {_part(config.fusion)}",
-                f"core {_part(config.core)}",
+                f"fusion {part_name('fusion', config.fusion['_target_'])}",
+                f"core {part_name('core', config.core['_target_'])}",
                 f"seed {config.seed}",
             ]
         ),
@@ -116,7 +117,3 @@ def _reopened(
     ]
     batch = data.samples[data.split["test"][:PROFILED].tolist()]
     return {"sections": sections, "cost": {**cost_of(model, batch), "training": f"{summary['seconds']:g} s"}}
-
-
-def _part(part: Mapping[str, Any]) -> str:
-    return str(part["_target_"]).rsplit(".", 1)[-1].lower()

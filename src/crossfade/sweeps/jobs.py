@@ -10,14 +10,13 @@ import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from crossfade.errors import UserError
-from crossfade.registry import find_part
+from crossfade.registry import part_name
 from crossfade.runs.find import is_run
 from crossfade.runs.folder import RunFolder
 
@@ -58,7 +57,7 @@ class Job:
     def strategy(self) -> str:
         """The fusion's name in the config group."""
         target = (self.config.get("fusion") or {}).get("_target_")
-        return _strategy(target) if target else self.settings.get("fusion", "")
+        return part_name("fusion", target) if target else self.settings.get("fusion", "")
 
 
 def read_jobs(path: Path) -> list[Job]:
@@ -199,9 +198,3 @@ def direction(metric: str, config: Mapping[str, Any]) -> str:
 
 def _number(name: str) -> int:
     return int(name.partition("_")[0]) if NAME.match(name) else 0
-
-
-@cache
-def _strategy(target: str) -> str:
-    found = find_part("fusion", target)
-    return found[0] if found else target.rpartition(".")[2].lower()

@@ -15,6 +15,7 @@ import wandb
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from crossfade.registry import part_name
 from crossfade.runs import RunFolder, write_text
 from crossfade.tracking.results import Results
 
@@ -208,8 +209,8 @@ def _is_fold(config: dict[str, Any]) -> bool:
 
 
 def _strategy(config: dict[str, Any]) -> str:
-    """The fusion strategy in a word, to group by: the name of its class."""
-    return str((config.get("fusion") or {}).get("_target_", "")).rpartition(".")[2].lower()
+    """The fusion strategy in a word, to group by."""
+    return part_name("fusion", str((config.get("fusion") or {}).get("_target_", "")))
 
 
 def _sweep_of(path: Path) -> Path | None:
