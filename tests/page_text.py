@@ -13,7 +13,8 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.words, self.ids, self.links, self.titles = [], [], [], [], []
+        self.open, self.words, self.ids, self.titles = [], [], [], []
+        self.links, self.outside = [], []
         self.feed(text)
         assert not self.open
         assert len(self.ids) == len(set(self.ids))
@@ -25,6 +26,9 @@ class Page(HTMLParser):
         self.ids += [values["id"]] if "id" in values else []
         self.links += [values["href"]] if tag == "a" else []
         assert tag not in ("script", "link", "iframe")
+        for key in ("src", "href", "xlink:href"):
+            if not values.get(key, "#").startswith(("#", "data:")):
+                self.outside.append(values[key])
         assert not values.get("src", "data:").startswith(("http", "//"))
 
     def handle_startendtag(self, tag, attrs):

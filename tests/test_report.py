@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -33,45 +32,7 @@ from crossfade.report.shown import shown
 from crossfade.report.vector import inline
 from crossfade.runs import RunFolder, Status
 from crossfade.specs import ModalitySpec
-
-
-class Page(HTMLParser):
-    """Collects the page's words, its ids, what it would load from elsewhere, and checks that elements are closed."""
-
-    VOID = ("meta", "img", "br", "link", "input")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.words, self.ids, self.outside = [], [], [], []
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in self.VOID:
-            self.open.append(tag)
-        values = dict(attrs)
-        if "id" in values:
-            self.ids.append(values["id"])
-        for key in ("src", "href", "xlink:href"):
-            if key in values and not values[key].startswith(("#", "data:")):
-                self.outside.append(values[key])
-        assert tag != "script"
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    @property
-    def text(self):
-        return re.sub(r"\s+", " ", " ".join(self.words))
+from page_text import Page
 
 
 @pytest.fixture(scope="module")
