@@ -37,7 +37,7 @@ from crossfade.config import RunConfig, compose
 from crossfade.data.module import DataModule
 from crossfade.runs import RunFolder
 from crossfade.stacked.train import Job, train_stacked
-from crossfade.training.fit import fit as training
+from crossfade.training import fit as training
 
 SETTINGS = [
     "task=medical",

@@ -33,7 +33,7 @@ from pathlib import Path
 import torch
 import flow
 from crossfade import experiment
-from crossfade.training.fit import module
+from crossfade.training import module
 manifest, folder, where, count, *settings = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]
 done = [0]
 def deadly(function):

@@ -169,7 +169,7 @@ def test_on_the_gaussian_law_it_finds_the_closed_form(faked) -> None:
 def test_with_frozen_equal_encoders_real_runs_find_the_closed_form(tmp_path, monkeypatch) -> None:
     import torch
 
-    from crossfade.training.fit import fit as training
+    from crossfade.training import fit as training
 
     build = training.build_model
 
