@@ -27,7 +27,7 @@ PAGE = Path(__file__).with_name("fusion.md")
 SYMBOLS = {"rank": "R", "hidden": "H", "experts": "E", "latents": "N", "layers": "T", "mlp_ratio": "r"}
 MEASURED = (3, 8, 64)  # M, K, D of the two columns with numbers
 
-FAMILIES = {  # of the modules of crossfade.fusion, in the order of the page
+FAMILIES = {  # the folders of crossfade.fusion, in the order of the page
     "elementwise": "Element by element",
     "concat": "Concatenation",
     "sets": "Sets",
@@ -159,8 +159,8 @@ def page() -> str:
         f"The last column but one is counted with the defaults at M = {modalities}, K = {tokens}, D = {width}: "
         "`python docs/fusion_table.py`. How long they take: `python benchmarks/fusion.py`.",
     ]
-    for module, title in FAMILIES.items():
-        found = [s for s in every if s.kind.__module__ == f"crossfade.fusion.{module}"]
+    for family, title in FAMILIES.items():
+        found = [s for s in every if s.kind.__module__.startswith(f"crossfade.fusion.{family}.")]
         lines += ["", f"## {title}", ""]
         lines += ["| fusion | equation | output | a modality is absent | parameters | FLOPs | counted | source |"]
         lines += ["|---|---|---|---|---|---|---|---|", *map(row, found)]

@@ -129,7 +129,7 @@ def test_flags_may_stand_anywhere(runs: list) -> None:
 
 def test_a_question_about_the_config_trains_nothing(runs: list, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome("--cfg", "job", "fusion=sum", "--package", "fusion") == 0
-    assert "crossfade.fusion.elementwise.Sum" in capsys.readouterr().out
+    assert "crossfade.fusion.elementwise.sum.Sum" in capsys.readouterr().out
     assert not runs
 
 

@@ -183,7 +183,7 @@ def single_config(config: RunConfig, name: str) -> RunConfig:
             "singles": False,
             "imputation": None,
             "task": config.task.model_copy(update={"modalities": [name]}),
-            "fusion": {"_target_": "crossfade.fusion.elementwise.Weighted", "alpha": {name: 1.0}},
+            "fusion": {"_target_": "crossfade.fusion.elementwise.weighted.Weighted", "alpha": {name: 1.0}},
             "logger": {},
         }
     )

@@ -28,7 +28,7 @@ from by_hand import (
     tokens_and_mask,
 )
 from crossfade.errors import UserError
-from crossfade.fusion.tensor import TFN
+from crossfade.fusion.tensor.tfn import TFN
 
 
 @pytest.fixture(params=[tokens_and_mask, ragged_tokens_and_mask], ids=["whole", "ragged"])

@@ -191,7 +191,7 @@ def test_names_are_overrides_and_folds_a_group(tmp_path):
 @pytest.mark.slow
 def test_an_online_run_arrives_whole_and_a_resumed_one_goes_on(tmp_path, monkeypatch, caplog):
     folder = run_folder(tmp_path)
-    config = {**CONFIG, "fusion": {"_target_": "crossfade.fusion.elementwise.Weighted"}}
+    config = {**CONFIG, "fusion": {"_target_": "crossfade.fusion.elementwise.weighted.Weighted"}}
     with wandb_server.serving() as server:
         use(server, monkeypatch)
         for step, status in ((9, "failed"), (19, "success")):

@@ -13,7 +13,7 @@ from torch import Tensor
 from crossfade.audit.hidden import hidden_tensors
 from crossfade.audit.subject import MODALITIES, WIDTH, Subject, small_model
 from crossfade.fusion.base import Fused
-from crossfade.fusion.elementwise import Weighted
+from crossfade.fusion.elementwise.weighted import Weighted
 from crossfade.imputation.base import NoImputation
 
 CLOSE = 1e-4

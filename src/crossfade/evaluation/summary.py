@@ -16,7 +16,7 @@ from crossfade.config import RunConfig
 from crossfade.data.module import SPLITS, DataModule
 from crossfade.evaluation.cost import flops, milliseconds
 from crossfade.evaluation.scored import Scored
-from crossfade.fusion.elementwise import Weighted
+from crossfade.fusion.elementwise.weighted import Weighted
 from crossfade.model import FusionModel
 from crossfade.registry import part_name
 from crossfade.targets.base import Target

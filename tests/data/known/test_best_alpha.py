@@ -19,7 +19,7 @@ from crossfade.config import compose
 from crossfade.data.known.channel import accuracy_of_alpha, alpha_sd, optimal_alpha
 from crossfade.data.known.synthetic import KnownLaw
 from crossfade.evaluation.summary import best_alpha
-from crossfade.fusion.elementwise import Weighted
+from crossfade.fusion.elementwise.weighted import Weighted
 from crossfade.specs import ModalitySpec, TargetSpec
 
 SIGMA = np.array([1.0, 1.5])

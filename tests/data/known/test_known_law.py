@@ -12,7 +12,7 @@ from crossfade.data.known.laws import LAWS
 from crossfade.data.known.synthetic import KnownLaw
 from crossfade.encoders.linear import LinearTable
 from crossfade.errors import UserError
-from crossfade.fusion.elementwise import Weighted
+from crossfade.fusion.elementwise.weighted import Weighted
 from crossfade.seeding import seeded
 from crossfade.specs import ModalitySpec, TargetSpec
 

@@ -1,4 +1,4 @@
-"""A mixture of experts."""
+"""A mixture of experts whose routing knows the modalities."""
 
 from __future__ import annotations
 

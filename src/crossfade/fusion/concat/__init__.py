@@ -1,0 +1,1 @@
+"""Concatenation: of the features (concat, mlp) or of the input tokens (early)."""

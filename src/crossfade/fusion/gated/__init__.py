@@ -1,0 +1,1 @@
+"""Gates: gmu, film, mmtm, highway."""

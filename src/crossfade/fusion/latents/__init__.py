@@ -1,0 +1,1 @@
+"""Attention by way of a few latent tokens, or level by level: bottleneck, perceiver, hierarchical."""

@@ -1,0 +1,1 @@
+"""Made for absence: embracenet, missing, posterior."""

@@ -1,0 +1,1 @@
+"""The modalities as a set: deep sets, attention pooling."""

@@ -1,0 +1,1 @@
+"""Products of the modalities: tfn, lmf, mfb, mutan, multiplicative."""
