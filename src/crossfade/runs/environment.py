@@ -48,12 +48,15 @@ def git_state() -> dict[str, Any] | None:
     repository = _repository()
     if repository is None:
         return None
-    untracked = (_git(repository, "ls-files", "--others", "--exclude-standard") or "").splitlines()
+    names = (_git(repository, "rev-parse", "HEAD", "--abbrev-ref", "HEAD") or "").splitlines()
+    commit, branch = names if len(names) == 2 else (None, None)
+    changes = (_git(repository, "status", "--porcelain", "--untracked-files=all", strip=False) or "").splitlines()
+    untracked = [line.removeprefix("?? ") for line in changes if line.startswith("?? ")]
     return {
         "root": str(repository),
-        "commit": _git(repository, "rev-parse", "HEAD"),
-        "branch": _git(repository, "rev-parse", "--abbrev-ref", "HEAD"),
-        "dirty": bool(_git(repository, "status", "--porcelain", "--untracked-files=no")),
+        "commit": commit,
+        "branch": branch,
+        "dirty": len(untracked) < len(changes),
         "untracked": untracked[:50],
     }
 
@@ -66,7 +69,12 @@ def git_diff() -> str:
 
 
 def _repository() -> Path | None:
-    for folder in (Path(__file__).parent, Path.cwd()):
+    return _repository_from(Path.cwd())
+
+
+@cache
+def _repository_from(here: Path) -> Path | None:
+    for folder in (Path(__file__).parent, here):
         # a virtual environment inside another repository is not part of it: the file must be tracked there
         if folder == Path(__file__).parent and not _git(folder, "ls-files", "--", Path(__file__).name):
             continue
