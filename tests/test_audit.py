@@ -262,7 +262,7 @@ def test_what_breaks_the_contract_is_asked_nothing_else():
 
 def test_the_command(capsys, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
-        "from crossfade.fusion.elementwise import Mean\nclass Scaled(Mean):\n"
+        "from crossfade.fusion.elementwise.mean import Mean\nclass Scaled(Mean):\n"
         "    def __init__(self, modalities, width, tokens, by):\n"
         "        super().__init__(modalities, width, tokens)\n        self.by = by\n",
         encoding="utf-8",

@@ -62,7 +62,7 @@ def strategy_of(part: Mapping[str, Any], config: RunConfig, name: str | None = N
         known = find_part("fusion", str(part["_target_"]))
         name = known[0] if known else str(part["_target_"]).rpartition(".")[2]
     count = sum(p.numel() for p in fusion.parameters())
-    return Strategy(name, type(fusion).__module__.rpartition(".")[2], way, count)
+    return Strategy(name, type(fusion).__module__.removeprefix("crossfade.fusion.").partition(".")[0], way, count)
 
 
 def _shake(module: nn.Module) -> None:
