@@ -1,1 +1,1 @@
-"""A trained model and its samples → numbers: metrics, presence patterns, certainty, upper bounds."""
+"""A trained model and its samples → numbers: metrics, presence patterns, certainty, cost."""
